@@ -1,0 +1,69 @@
+//! Ends threads that are stuck in foreign code.
+//!
+//! A thread that runs scripts of a foreign engine (PHP, say) publishes itself in a [`Slot`]. Whoever needs it to stop
+//! calls [`Slot::kill`] with the script run that it is after: the engine's interrupt flags are stored, the blocking
+//! system call that the thread may be in is interrupted, and both are repeated until the run has ended. The answer is a
+//! [`Verdict`].
+//!
+//! ```
+//! # #[cfg(unix)] {
+//! use std::io::{ErrorKind, Read};
+//! use std::os::unix::net::UnixStream;
+//! use std::sync::{Arc, mpsc};
+//!
+//! use forcekill::{InterruptFlags, Native, OwnedFlags, ResendPolicy, Slot, Verdict};
+//!
+//! let slot = Arc::new(Slot::<Native>::new(Native::default()));
+//! let (dead_socket, _peer) = UnixStream::pair()?; // nobody will ever write to it
+//! let (started, runs) = mpsc::channel();
+//!
+//! let thread = std::thread::spawn({
+//!     let slot = Arc::clone(&slot);
+//!     move || {
+//!         let flags = OwnedFlags::new();
+//!         slot.occupy(flags.clone(), |thread| {
+//!             thread.run(|run| {
+//!                 started.send(run).unwrap();
+//!                 loop {
+//!                     if flags.consume_interrupt() {
+//!                         return "killed";
+//!                     }
+//!                     match (&dead_socket).read(&mut [0; 64]) {
+//!                         Err(error) if error.kind() == ErrorKind::Interrupted => {}
+//!                         _ => return "finished",
+//!                     }
+//!                 }
+//!             })
+//!         })
+//!     }
+//! });
+//!
+//! let run = runs.recv()?;
+//! let verdict = slot.kill(run, &ResendPolicy::default());
+//! assert!(matches!(verdict, Verdict::Ended(_)), "{verdict}");
+//! assert_eq!(thread.join().unwrap(), "killed");
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How it is built
+//! Two seams: [`Platform`] is what the operating system must offer, [`engine`] what the engine must. The
+//! code between them is the same on a real system and under the model checkers. The decisions that the proofs turn on
+//! are the methods of [`Steps`](steps::Steps).
+
+pub mod engine;
+mod kill;
+mod occupy;
+pub mod platform;
+mod slot;
+pub mod steps;
+mod wake;
+
+pub use engine::{ForeignFlags, InterruptFlags, OwnedFlags, ThreadStorage};
+pub use kill::{Effort, Verdict};
+pub use occupy::Occupied;
+#[cfg(unix)]
+pub use platform::unix::{KillSignal, SignalError};
+pub use platform::{Native, NativeConfig, Obstacle, Platform, Wake};
+pub use slot::{Occupant, PublicationId, RunId, Slot, SlotState};
+pub use wake::{PolicyError, ResendPolicy};

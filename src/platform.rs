@@ -1,0 +1,172 @@
+//! The first seam: what the operating system must offer.
+//!
+//! Everything above this file is written against [`Platform`] alone, so the same code runs on a real
+//! system ([`Native`]) and on the model checkers of the `models` folder. A platform is a *value*, cheap to
+//! clone, so that a simulated one can carry its world.
+//!
+//! The protocol of a wake target, which every platform must keep:
+//!
+//! 1. The thread that is to be woken calls [`Platform::capture`] itself, once a publication.
+//! 2. Any thread calls [`Platform::wake`] any number of times while the target is alive.
+//! 3. Whoever holds the target last calls [`Platform::release`], once.
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+mod native;
+mod std_sync;
+
+#[cfg(unix)]
+pub(crate) mod unix;
+
+pub use native::{Native, NativeConfig, NativeTarget};
+pub use std_sync::{StdLock, StdMonitor};
+
+/// What the operating system offers to the library.
+///
+/// Implementations: [`Native`] here; loom, shuttle and a recording native one in `models/`; a virtual clock
+/// in `sim-tests/`.
+pub trait Platform: Clone + Send + Sync + 'static {
+    /// An interrupt flag as the engine stores it: one atomic byte (`zend_atomic_bool` in PHP).
+    type Flag: Flag;
+    /// A read-write lock: many killers, one owner.
+    type Lock<T: Send + Sync + 'static>: Lock<T>;
+    /// A monitor: the one form of waiting.
+    type Monitor<T: MonitorValue>: Monitor<T>;
+    /// How other threads reach the thread that captured it. Deliberately not `Clone`: see the protocol above.
+    type WakeTarget: Send + Sync + 'static;
+
+    /// A new flag that holds `value`.
+    fn flag(&self, value: bool) -> Self::Flag;
+    /// A new lock around `value`.
+    fn lock<T: Send + Sync + 'static>(&self, value: T) -> Self::Lock<T>;
+    /// A new monitor around `value`.
+    fn monitor<T: MonitorValue>(&self, value: T) -> Self::Monitor<T>;
+
+    /// The monotonic clock, as the time since this platform's origin.
+    fn now(&self) -> Duration;
+
+    /// Captures the calling thread as a wake target, and makes it ready to be woken (unblocks the signal,
+    /// provides a large enough alternate stack, duplicates the handle).
+    ///
+    /// # Errors
+    /// Where the system offers no wake-up for this thread; kills are then flags only.
+    fn capture(&self) -> Result<Self::WakeTarget, Obstacle>;
+
+    /// Interrupts the blocking call that the target's thread is in, if it is in one. Never blocks.
+    /// Callers hold the slot's lock, so the thread cannot exit meanwhile.
+    fn wake(&self, target: &Self::WakeTarget) -> Wake;
+
+    /// Why the latest wake-ups cannot have worked, as far as the system can tell. May read files; called once a
+    /// kill, when it has failed, with the slot's lock held.
+    fn obstacle(&self, target: &Self::WakeTarget) -> Option<Obstacle>;
+
+    /// Ends the life of a target. Called exactly once for each [`Platform::capture`], from any thread.
+    fn release(&self, target: Self::WakeTarget);
+
+    /// Called by the woken thread itself, after the run that was killed and before the next one: lets the
+    /// wake-ups that were sent but not yet delivered arrive now, where they interrupt nothing.
+    fn absorb(&self);
+}
+
+/// One atomic byte that holds a bool.
+pub trait Flag: Send + Sync + 'static {
+    /// An atomic load.
+    fn load(&self, order: Ordering) -> bool;
+    /// An atomic store.
+    fn store(&self, value: bool, order: Ordering);
+    /// An atomic exchange.
+    fn swap(&self, value: bool, order: Ordering) -> bool;
+}
+
+/// A read-write lock whose critical sections are closures, so that none can be left open across a wait.
+/// A closure that panics releases the lock; the value stays usable.
+pub trait Lock<T>: Send + Sync {
+    /// Runs `section` beside other shared sections, never beside an exclusive one.
+    fn shared<R>(&self, section: impl FnOnce(&T) -> R) -> R;
+    /// Runs `section` alone.
+    fn exclusive<R>(&self, section: impl FnOnce(&mut T) -> R) -> R;
+}
+
+/// What a monitor can hold: small values that a search can copy, compare and hash. The real platform never copies.
+pub trait MonitorValue: Clone + Eq + std::hash::Hash + fmt::Debug + Send + 'static {}
+impl<T: Clone + Eq + std::hash::Hash + fmt::Debug + Send + 'static> MonitorValue for T {}
+
+/// A value with a lock and a way to wait for it to change.
+pub trait Monitor<T>: Send + Sync {
+    /// Changes the value in one critical section and notifies every waiter.
+    fn with<R>(&self, change: impl FnOnce(&mut T) -> R) -> R;
+
+    /// Waits until `ready` answers `Some`, or until `deadline` (in the platform's clock) has passed. `ready` is
+    /// asked once more under the lock when the deadline passes, so an answer that is already there is never missed.
+    fn wait_until<R>(&self, deadline: Duration, ready: impl FnMut(&mut T) -> Option<R>) -> Option<R>;
+}
+
+/// What became of one wake-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Wake {
+    /// The system took it. Whether it interrupted anything is for the acknowledgement to tell.
+    Sent,
+    /// The system had no room for it just now (`EAGAIN`: the queue of real-time signals is full). Worth sending again.
+    QueueFull,
+    /// The thread has exited without clearing its slot (`ESRCH`).
+    ThreadGone,
+    /// Nothing was sent, because it cannot help or would do harm.
+    Impossible(Obstacle),
+    /// The system refused with an error of its own; the number is its `errno`.
+    Failed {
+        /// The system's error number.
+        errno: i32,
+    },
+}
+
+/// Why a thread cannot be woken here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Obstacle {
+    /// This system has no such wake-up, or flags only was asked for.
+    FlagsOnly,
+    /// Installing the signal handler failed when the platform was made.
+    HandlerNotInstalled {
+        /// The system's error number.
+        errno: i32,
+    },
+    /// The thread could not be given a signal stack on which handlers may nest.
+    NoSignalStack {
+        /// The system's error number.
+        errno: i32,
+    },
+    /// Somebody replaced the signal's handler, so the signal could end the process; it was not sent.
+    HandlerReplaced,
+    /// The queue of real-time signals stayed full at every send (`RLIMIT_SIGPENDING`).
+    QueueFull,
+    /// The system refused every send with an error that the library does not expect.
+    Refused {
+        /// The system's error number.
+        errno: i32,
+    },
+    /// The thread has the signal blocked, so wake-ups stay pending until it unblocks it.
+    SignalBlocked,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::FlagsOnly => write!(f, "kills are flags only on this platform"),
+            Self::HandlerNotInstalled { errno } => {
+                write!(f, "installing the signal handler failed with errno {errno}, so kills are flags only")
+            }
+            Self::NoSignalStack { errno } => {
+                write!(f, "the thread could not be given a signal stack (errno {errno})")
+            }
+            Self::HandlerReplaced => {
+                write!(f, "somebody replaced the signal's handler, so the signal was not sent")
+            }
+            Self::QueueFull => write!(f, "the queue of real-time signals stayed full"),
+            Self::Refused { errno } => write!(f, "the system refused every wake-up with errno {errno}"),
+            Self::SignalBlocked => write!(f, "the thread has the signal blocked"),
+        }
+    }
+}

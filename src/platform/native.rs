@@ -1,0 +1,175 @@
+//! The real platform: the standard library's locks, the system's clock, and the wake-up of the system at hand.
+
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+#[cfg(unix)]
+use super::unix::{KillSignal, UnixTarget, signal_handler};
+use super::{MonitorValue, Obstacle, Platform, StdLock, StdMonitor, Wake};
+
+/// How the real platform wakes threads.
+///
+/// The default is the pull request's: `SIGRTMIN+3` on Linux and FreeBSD, flags only on macOS and elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NativeConfig {
+    /// The system's own way: [`KillSignal::default`] on Linux and FreeBSD, flags only elsewhere.
+    #[default]
+    SystemDefault,
+    /// This signal, on any Unix.
+    #[cfg(unix)]
+    Signal(KillSignal),
+    /// Never a wake-up: a kill stores the flags and waits for the thread to look at them.
+    FlagsOnly,
+}
+
+/// The real operating system.
+///
+/// Making one installs the signal handler if this process has not installed it yet (upstream:
+/// `frankenphp_install_kill_handler`, once through `pthread_once`). If that fails, the platform still works, with
+/// flags alone, and [`Native::obstacle_to_wakes`] says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Native {
+    origin: Instant,
+    method: Method,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Method {
+    #[cfg(unix)]
+    Signal(KillSignal),
+    None(Obstacle),
+}
+
+/// What [`Native`] captures of a thread.
+#[derive(Debug)]
+pub struct NativeTarget(#[cfg(unix)] UnixTarget);
+
+impl Native {
+    /// The platform that `config` describes. May be called from any thread, any number of times.
+    pub fn new(config: NativeConfig) -> Self {
+        Self { origin: Instant::now(), method: Method::of(config) }
+    }
+
+    /// Why kills on this platform are flags only, if they are.
+    pub fn obstacle_to_wakes(&self) -> Option<Obstacle> {
+        match self.method {
+            #[cfg(unix)]
+            Method::Signal(_) => None,
+            Method::None(obstacle) => Some(obstacle),
+        }
+    }
+
+    /// Installs the handler again after a script replaced it (a kill's verdict said
+    /// [`Obstacle::HandlerReplaced`]). Not done by the kill itself: whoever replaced the handler may replace it
+    /// again between that and the send, and the process would end. Call it once the script is gone.
+    ///
+    /// # Errors
+    /// The obstacle that remains: the system refused, or this platform has no signal.
+    pub fn restore_handler(&self) -> Result<(), Obstacle> {
+        match self.method {
+            #[cfg(unix)]
+            Method::Signal(signal) => {
+                signal_handler::install(signal).map_err(|errno| Obstacle::HandlerNotInstalled { errno })
+            }
+            Method::None(obstacle) => Err(obstacle),
+        }
+    }
+}
+
+impl Default for Native {
+    fn default() -> Self {
+        Self::new(NativeConfig::default())
+    }
+}
+
+impl Method {
+    #[cfg(unix)]
+    fn of(config: NativeConfig) -> Self {
+        let signal = match config {
+            NativeConfig::Signal(signal) => signal,
+            NativeConfig::SystemDefault if cfg!(any(target_os = "linux", target_os = "freebsd")) => {
+                KillSignal::default()
+            }
+            NativeConfig::SystemDefault | NativeConfig::FlagsOnly => {
+                return Self::None(Obstacle::FlagsOnly);
+            }
+        };
+        match signal_handler::install_once(signal) {
+            Ok(()) => Self::Signal(signal),
+            Err(errno) => Self::None(Obstacle::HandlerNotInstalled { errno }),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn of(_config: NativeConfig) -> Self {
+        Self::None(Obstacle::FlagsOnly)
+    }
+}
+
+impl Platform for Native {
+    type Flag = AtomicBool;
+    type Lock<T: Send + Sync + 'static> = StdLock<T>;
+    type Monitor<T: MonitorValue> = StdMonitor<T>;
+    type WakeTarget = NativeTarget;
+
+    fn flag(&self, value: bool) -> AtomicBool {
+        AtomicBool::new(value)
+    }
+
+    fn lock<T: Send + Sync + 'static>(&self, value: T) -> StdLock<T> {
+        StdLock::new(value)
+    }
+
+    fn monitor<T: MonitorValue>(&self, value: T) -> StdMonitor<T> {
+        StdMonitor::new(value, self.origin)
+    }
+
+    fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    fn capture(&self) -> Result<NativeTarget, Obstacle> {
+        match self.method {
+            #[cfg(unix)]
+            Method::Signal(signal) => UnixTarget::capture(signal).map(NativeTarget),
+            Method::None(obstacle) => Err(obstacle),
+        }
+    }
+
+    #[inline]
+    fn wake(&self, target: &NativeTarget) -> Wake {
+        match self.method {
+            #[cfg(unix)]
+            Method::Signal(signal) => target.0.wake(signal),
+            Method::None(obstacle) => {
+                let _ = target;
+                Wake::Impossible(obstacle)
+            }
+        }
+    }
+
+    fn obstacle(&self, target: &NativeTarget) -> Option<Obstacle> {
+        match self.method {
+            #[cfg(unix)]
+            Method::Signal(signal) => target.0.obstacle(signal),
+            Method::None(obstacle) => {
+                let _ = target;
+                Some(obstacle)
+            }
+        }
+    }
+
+    fn release(&self, target: NativeTarget) {
+        // A thread id owns nothing; a duplicated handle would be closed here.
+        let NativeTarget { .. } = target;
+    }
+
+    fn absorb(&self) {
+        match self.method {
+            #[cfg(unix)]
+            Method::Signal(signal) => UnixTarget::absorb(signal),
+            Method::None(_) => {}
+        }
+    }
+}

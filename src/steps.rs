@@ -1,0 +1,165 @@
+//! The decisions that the proofs turn on, each one step of one trait with its sound form as the default.
+//!
+//! The library uses [`Sound`] alone, which overrides nothing. In `models/`, historic designs and deliberately broken
+//! ones override single steps, and the searches refute them.
+//!
+//! | step | sound form | what breaks otherwise |
+//! |---|---|---|
+//! | [`store_flags`](Steps::store_flags) | `timed_out`, then `vm_interrupt` with release | the VM consumes the interrupt, sees no reason, carries on |
+//! | [`armed`](Steps::armed) | only the run that the kill is for | the next, innocent run dies |
+//! | [`attempt`](Steps::attempt) | stores and sends with the lock held | a store to freed flags; a signal to whoever has the thread id next |
+//! | [`strike`](Steps::strike) | stores the flags at every send | a script that clears `timed_out` is never ended |
+//! | [`schedule`](Steps::schedule) | sends again until acknowledged | a signal between check and call is lost |
+//! | [`publish`](Steps::publish) | releases the target that it replaces | a handle leaks |
+//! | [`end_run`](Steps::end_run) | closes the run alone, then settles it | flags or a late signal hit the next run |
+//! | [`clear`](Steps::clear) | takes the target out and releases it, once | a handle is closed twice |
+//! | [`leave`](Steps::leave) | clears, then frees | a kill writes into freed storage |
+
+use std::sync::atomic::Ordering::{Relaxed, Release};
+
+use crate::engine::{InterruptFlags, ThreadStorage};
+use crate::platform::{Flag, Platform, Wake};
+use crate::slot::{Occupant, PublicationId, RunId, Slot, SlotState};
+use crate::wake::ResendPolicy;
+
+/// What one attempt of a kill came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Attempt {
+    /// The run that the kill is armed for is not running: it is over, or its thread has left the slot.
+    NotRunning,
+    /// The flags were stored, and this became of the wake-up.
+    Made(Wake),
+}
+
+/// The protocol between a slot's owner and its killers.
+pub trait Steps<P, F>: Sized + Send + Sync + 'static
+where
+    P: Platform,
+    F: InterruptFlags<Flag = P::Flag>,
+{
+    /// Interrupts the VM.
+    #[inline]
+    fn store_flags(flags: &F) {
+        // Relaxed: ordered by the release below.
+        flags.timed_out().store(true, Relaxed);
+        // Release pairs with the acquire in InterruptFlags::consume_interrupt, and with the sequentially consistent
+        // load of zend_interrupt_helper. The model flag_order fails when this is Relaxed.
+        flags.vm_interrupt().store(true, Release);
+    }
+
+    /// The occupant, if a kill that is armed for `run` may hit it now.
+    #[inline]
+    fn armed(state: &SlotState<P, F>, run: RunId) -> Option<&Occupant<P, F>> {
+        state.occupant.as_ref().filter(|occupant| occupant.run == Some(run))
+    }
+
+    /// One attempt: one critical section with the lock shared, so that the owner can neither free the flags nor exit
+    /// meanwhile.
+    #[inline]
+    fn attempt(slot: &Slot<P, F, Self>, run: RunId, nth: u32) -> Attempt {
+        slot.shared(|state| match Self::armed(state, run) {
+            Some(occupant) => Attempt::Made(Self::strike(slot.platform(), occupant, nth)),
+            None => Attempt::NotRunning,
+        })
+    }
+
+    /// Hits an occupant: flags first, so that the thread finds them when it wakes. `nth` counts from 1.
+    #[inline]
+    fn strike(platform: &P, occupant: &Occupant<P, F>, nth: u32) -> Wake {
+        let _ = nth;
+        // Relaxed: see `Occupant::killed`.
+        occupant.killed.store(true, Relaxed);
+        Self::store_flags(&occupant.flags);
+        Self::wake(platform, occupant)
+    }
+
+    /// Wakes an occupant, if it can be woken.
+    #[inline]
+    fn wake(platform: &P, occupant: &Occupant<P, F>) -> Wake {
+        match &occupant.target {
+            Ok(target) => platform.wake(target),
+            Err(obstacle) => Wake::Impossible(*obstacle),
+        }
+    }
+
+    /// The schedule that a kill follows when it is given this policy.
+    fn schedule(policy: &ResendPolicy) -> ResendPolicy {
+        policy.clone()
+    }
+
+    /// Publishes the calling thread.
+    fn publish(slot: &Slot<P, F, Self>, flags: F) -> PublicationId {
+        let target = slot.platform().capture();
+        let (publication, replaced) = slot.exclusive(|state| state.replace(slot.platform(), flags, target));
+        if let Some(replaced) = replaced {
+            Self::discard(slot, replaced);
+        }
+        publication
+    }
+
+    /// Ends a run of the calling thread.
+    fn end_run(slot: &Slot<P, F, Self>, publication: PublicationId, run: RunId) {
+        // Exclusive: when this section begins, every attempt at the run has ended, send included.
+        let was_killed = slot.exclusive(|state| {
+            let occupant = state.published_as(publication)?;
+            occupant.run.take_if(|current| *current == run)?;
+            let was_killed = occupant.was_killed();
+            if was_killed {
+                Self::forget_kill(occupant);
+            }
+            Some(was_killed)
+        });
+        if was_killed == Some(true) {
+            Self::absorb(slot.platform());
+        }
+        slot.acknowledge(run);
+    }
+
+    /// Takes down what the kills of the run that has just ended put up. The caller holds the lock exclusively.
+    fn forget_kill(occupant: &Occupant<P, F>) {
+        // Relaxed, all three: killers only touch them with the lock shared, and the VM that reads them is this thread.
+        occupant.killed.store(false, Relaxed);
+        occupant.flags.vm_interrupt().store(false, Relaxed);
+        occupant.flags.timed_out().store(false, Relaxed);
+    }
+
+    /// Lets the wake-ups of the run that has just ended arrive before the next begins.
+    fn absorb(platform: &P) {
+        platform.absorb();
+    }
+
+    /// Takes the calling thread's publication out of the slot.
+    fn clear(slot: &Slot<P, F, Self>, publication: PublicationId) {
+        if let Some(occupant) = slot.exclusive(|state| state.take(publication)) {
+            Self::discard(slot, occupant);
+        }
+    }
+
+    /// Ends the life of an occupant that has been taken out of the slot: no killer can see it any more, so this needs
+    /// no lock.
+    fn discard(slot: &Slot<P, F, Self>, occupant: Occupant<P, F>) {
+        if let Some(run) = occupant.run {
+            slot.acknowledge(run);
+        }
+        if let Ok(target) = occupant.target {
+            slot.platform().release(target);
+        }
+    }
+
+    /// The exit of a thread: the slot is cleared, then the engine frees the storage.
+    fn leave<T: ThreadStorage>(slot: &Slot<P, F, Self>, publication: PublicationId, storage: T) {
+        Self::clear(slot, publication);
+        storage.free();
+    }
+}
+
+/// The protocol of this library: every step in its sound form.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sound;
+
+impl<P, F> Steps<P, F> for Sound
+where
+    P: Platform,
+    F: InterruptFlags<Flag = P::Flag>,
+{
+}
