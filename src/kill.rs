@@ -25,8 +25,8 @@ pub enum Verdict {
         /// What was tried.
         effort: Effort,
     },
-    /// Every send was taken by the system and the run has not ended: it ignores the interrupt, or is in a call that
-    /// resumes whenever it is interrupted. Nothing but its own return will end it.
+    /// The system took wake-ups, knows of nothing that held them back, and the run has not ended: it ignores the
+    /// interrupt, or is in a call that resumes whenever it is interrupted. Nothing but its own return will end it.
     Unkillable(Effort),
 }
 
@@ -55,24 +55,31 @@ where
     ///
     /// Upstream: `frankenphp_force_kill_thread`, which sends once and to whatever the thread runs by then.
     pub fn kill(&self, run: RunId, policy: &ResendPolicy) -> Verdict {
+        let schedule = S::schedule(policy);
         let started = self.platform().now();
+        let end = started.saturating_add(schedule.within());
         let mut effort = Effort::default();
+        // Why the system did not take the latest wake-up.
         let mut refusal = None;
-        for pause_end in S::schedule(policy).pause_ends() {
-            match self.attempt(run, effort.attempts + 1) {
-                Attempt::NotRunning if effort.attempts == 0 => return Verdict::AlreadyGone,
-                Attempt::NotRunning => return Verdict::Ended(self.since(started, effort)),
-                Attempt::Made(Wake::ThreadGone) => return Verdict::AlreadyGone,
-                Attempt::Made(wake) => {
-                    effort.attempts += 1;
-                    match obstacle_of(wake) {
-                        None => effort.sends += 1,
-                        obstacle => refusal = obstacle,
-                    }
+        for (nth, pause) in (1..).zip(schedule.pauses()) {
+            let made = self.attempt(run, nth);
+            effort.attempts += u32::from(made != Attempt::NotRunning);
+            match made {
+                Attempt::Made(wake) if wake != Wake::ThreadGone => {
+                    refusal = obstacle_of(wake);
+                    effort.sends += u32::from(refusal.is_none());
                 }
+                // Nothing had reached it: not even this attempt did.
+                _ if nth == 1 => return Verdict::AlreadyGone,
+                _ => return Verdict::Ended(self.since(started, effort)),
             }
-            if self.wait_ended(run, started.saturating_add(pause_end)) {
+            // Counted from now, so that a killer which the system held up does not send in a burst what it has missed.
+            let now = self.platform().now();
+            if self.wait_ended(run, now.saturating_add(pause).min(end)) {
                 return Verdict::Ended(self.since(started, effort));
+            }
+            if self.platform().now() >= end {
+                break;
             }
         }
         self.verdict_on_survivor(run, self.since(started, effort), refusal)
@@ -93,10 +100,10 @@ where
     fn verdict_on_survivor(&self, run: RunId, effort: Effort, refusal: Option<Obstacle>) -> Verdict {
         let obstacle = self.shared(|state| {
             let occupant = S::armed(state, run)?;
-            Some(match (effort.sends, &occupant.target) {
-                (0, _) => refusal,
-                (_, Ok(target)) => self.platform().obstacle(target),
-                (_, Err(obstacle)) => Some(*obstacle),
+            Some(match &occupant.target {
+                _ if effort.sends == 0 => refusal,
+                Ok(target) => self.platform().obstacle(target).or(refusal),
+                Err(obstacle) => Some(*obstacle),
             })
         });
         match obstacle {

@@ -56,8 +56,8 @@ where
     /// Why this thread can be killed by its flags alone, if that is so.
     pub fn obstacle_to_wakes(&self) -> Option<Obstacle> {
         self.slot.shared(|state| {
-            let occupant = state.occupant.as_ref()?;
-            occupant.target.as_ref().err().copied()
+            let own = state.occupant.as_ref().filter(|occupant| occupant.publication == self.publication);
+            own?.target.as_ref().err().copied()
         })
     }
 }

@@ -16,6 +16,7 @@
 //! `go_frankenphp_store_force_kill_slot` and `go_frankenphp_clear_force_kill_slot`. Runs are ours: upstream kills
 //! whatever the thread is doing by then.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -111,11 +112,13 @@ where
     /// To be called by the thread that published.
     pub fn begin_run(&self, publication: PublicationId) -> RunId {
         self.exclusive(|state| {
-            state.runs += 1;
-            let run = RunId(state.runs);
-            if let Some(occupant) = state.published_as(publication) {
-                occupant.run = Some(run);
-            }
+            let run = RunId(state.runs + 1);
+            let Some(occupant) = state.published_as(publication) else {
+                // Before every run of the slot: its end must not count as the end of the run that is open now.
+                return RunId(0);
+            };
+            occupant.run = Some(run);
+            state.runs = run.0;
             run
         })
     }
@@ -185,5 +188,21 @@ impl<P: Platform, F: InterruptFlags<Flag = P::Flag>> Occupant<P, F> {
     /// Whether a kill has hit the current run.
     pub fn was_killed(&self) -> bool {
         self.killed.load(Relaxed)
+    }
+}
+
+/// Says what is in the slot now. Takes the lock, shared.
+impl<P, F, S> fmt::Debug for Slot<P, F, S>
+where
+    P: Platform,
+    F: InterruptFlags<Flag = P::Flag>,
+    S: Steps<P, F>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (publication, run) = self.shared(|state| {
+            let occupant = state.occupant.as_ref();
+            (occupant.map(|occupant| occupant.publication), occupant.and_then(|occupant| occupant.run))
+        });
+        f.debug_struct("Slot").field("publication", &publication).field("run", &run).finish()
     }
 }

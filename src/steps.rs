@@ -90,7 +90,14 @@ where
     /// Publishes the calling thread.
     fn publish(slot: &Slot<P, F, Self>, flags: F) -> PublicationId {
         let target = slot.platform().capture();
-        let (publication, replaced) = slot.exclusive(|state| state.replace(slot.platform(), flags, target));
+        let (publication, replaced) = slot.exclusive(|state| {
+            let (publication, replaced) = state.replace(slot.platform(), flags, target);
+            if let Some(occupant) = replaced.as_ref().filter(|occupant| occupant.was_killed()) {
+                // Its thread cannot reach this any more, and its next run is not the one that was killed.
+                Self::forget_kill(occupant);
+            }
+            (publication, replaced)
+        });
         if let Some(replaced) = replaced {
             Self::discard(slot, replaced);
         }
@@ -101,15 +108,20 @@ where
     fn end_run(slot: &Slot<P, F, Self>, publication: PublicationId, run: RunId) {
         // Exclusive: when this section begins, every attempt at the run has ended, send included.
         let was_killed = slot.exclusive(|state| {
-            let occupant = state.published_as(publication)?;
-            occupant.run.take_if(|current| *current == run)?;
+            let Some(occupant) = state.published_as(publication) else {
+                // Replaced meanwhile: whether it was killed has gone with the occupant.
+                return true;
+            };
+            if occupant.run.take_if(|current| *current == run).is_none() {
+                return false;
+            }
             let was_killed = occupant.was_killed();
             if was_killed {
                 Self::forget_kill(occupant);
             }
-            Some(was_killed)
+            was_killed
         });
-        if was_killed == Some(true) {
+        if was_killed {
             Self::absorb(slot.platform());
         }
         slot.acknowledge(run);

@@ -60,7 +60,7 @@ impl ResendPolicy {
         }
         let policy = Self { within, first_pause, longest_pause };
         let limit = Self::MOST_SENDS;
-        if policy.pause_ends().take(limit as usize + 1).count() > limit as usize {
+        if policy.pauses().take(limit as usize + 1).count() > limit as usize {
             return Err(PolicyError::TooManySends { limit });
         }
         Ok(policy)
@@ -82,19 +82,17 @@ impl ResendPolicy {
     /// How many sends a kill makes, at the most.
     pub fn sends(&self) -> u32 {
         // `new` has counted them against MOST_SENDS.
-        self.pause_ends().count() as u32
+        self.pauses().count() as u32
     }
 
-    /// When the pause after each send ends, counted from the first send.
-    pub fn pause_ends(&self) -> impl Iterator<Item = Duration> {
-        let (mut now, mut pause) = (Duration::ZERO, self.first_pause);
+    /// The pause after each send. All together they are [`ResendPolicy::within`].
+    pub fn pauses(&self) -> impl Iterator<Item = Duration> {
+        let (mut left, mut next) = (self.within, self.first_pause);
         std::iter::from_fn(move || {
-            if now >= self.within {
-                return None;
-            }
-            now = now.saturating_add(pause).min(self.within);
-            pause = pause.saturating_mul(2).min(self.longest_pause);
-            Some(now)
+            let pause = next.min(left);
+            left -= pause;
+            next = next.saturating_mul(2).min(self.longest_pause);
+            (!pause.is_zero()).then_some(pause)
         })
     }
 }
@@ -134,21 +132,21 @@ mod tests {
     use super::*;
 
     fn millis(of: &ResendPolicy) -> Vec<u128> {
-        of.pause_ends().map(|end| end.as_millis()).collect()
+        of.pauses().map(|pause| pause.as_millis()).collect()
     }
 
     #[test]
     fn pauses_double_up_to_the_longest_and_the_last_is_cut() {
         let ms = Duration::from_millis;
         let policy = ResendPolicy::new(ms(20), ms(1), ms(4)).unwrap();
-        assert_eq!(millis(&policy), [1, 3, 7, 11, 15, 19, 20]);
+        assert_eq!(millis(&policy), [1, 2, 4, 4, 4, 4, 1]);
         assert_eq!(policy.sends(), 7);
     }
 
     #[test]
     fn the_default_is_the_pull_requests_deadline() {
         let policy = ResendPolicy::default();
-        assert_eq!(policy.pause_ends().last(), Some(Duration::from_secs(5)));
+        assert_eq!(policy.pauses().sum::<Duration>(), Duration::from_secs(5));
         assert_eq!(policy.sends(), 14);
         let (within, first, longest) = (policy.within, policy.first_pause, policy.longest_pause);
         assert_eq!(ResendPolicy::new(within, first, longest), Ok(policy));

@@ -38,7 +38,7 @@ pub(crate) fn install(signal: KillSignal) -> Result<(), i32> {
 }
 
 /// Whether the signal would run our handler, and interrupt calls, if it were sent now.
-#[inline]
+#[inline(never)]
 pub(crate) fn is_ours(signal: KillSignal) -> bool {
     let mut current = MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: a null action only asks; the kernel fills `current` when it returns 0, and only then is it read.
@@ -52,8 +52,13 @@ pub(crate) fn is_ours(signal: KillSignal) -> bool {
 }
 
 /// Interrupting the call is all that the signal is for.
+#[inline(never)]
 extern "C" fn on_kill_signal(_signal: libc::c_int) {}
 
+/// The handler's one address. A function has no single address in Rust: a copy of it may be made for every crate that
+/// uses it, and comparing with another copy than the installed one would refuse every kill. A static has one.
+static HANDLER: extern "C" fn(libc::c_int) = on_kill_signal;
+
 fn handler_address() -> libc::sighandler_t {
-    on_kill_signal as extern "C" fn(libc::c_int) as *const () as libc::sighandler_t
+    HANDLER as *const () as libc::sighandler_t
 }

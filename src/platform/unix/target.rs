@@ -96,14 +96,18 @@ impl UnixTarget {
         if result == 0 { 0 } else { last_errno() }
     }
 
-    /// Asks the kernel, because only the thread itself can read its mask.
+    /// Asks the kernel, because only the thread itself can read its mask. Blocked alone says nothing: so is the signal
+    /// while its own handler runs. Blocked and still pending means that it is held back.
     fn has_blocked(&self, signal: KillSignal) -> bool {
         let Ok(status) = std::fs::read_to_string(format!("/proc/self/task/{}/status", self.tid)) else {
             return false;
         };
-        let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
-        mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
-            .is_some_and(|mask| mask >> (signal.number() - 1) & 1 == 1)
+        let is_in = |set: &str| {
+            let hex = status.lines().find_map(|line| line.strip_prefix(set));
+            hex.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+                .is_some_and(|set| set >> (signal.number() - 1) & 1 == 1)
+        };
+        is_in("SigBlk:") && is_in("SigPnd:")
     }
 }
 

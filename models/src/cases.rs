@@ -1,0 +1,185 @@
+//! Which race is played by which protocol: every race by every design, and by each defect that it must catch.
+
+use std::sync::LazyLock;
+
+use forcekill::InterruptFlags;
+use forcekill::steps::{Sound, Steps};
+
+use crate::defects as broken;
+use crate::designs::{Design, Pr2365};
+use crate::property::Property;
+use crate::races::clear_against_kill::ClearAgainstKill;
+use crate::races::exit_against_kill::ExitAgainstKill;
+use crate::races::flag_order::FlagOrder;
+use crate::races::kill_against_next_run::KillAgainstNextRun;
+use crate::races::lost_wake_up::LostWakeUp;
+use crate::races::release_once::ReleaseOnce;
+use crate::races::republish_against_kill::RepublishAgainstKill;
+use crate::races::{Race, Setting, Variant};
+use crate::stage::{LoomBackend, Model, ModelFlags, Monitored, ShuttleBackend, Stage};
+
+type LoomStage = Model<LoomBackend>;
+type ShuttleStage = Model<ShuttleBackend>;
+
+/// One race as played by one protocol, with its types erased.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The race's name.
+    pub model: &'static str,
+    /// What it settles.
+    pub properties: &'static [Property],
+    /// What it must have visited.
+    pub moments: &'static [&'static str],
+    /// The choices beside the schedule, for a number of killers.
+    pub variants: fn(usize) -> Vec<Variant>,
+    /// Under loom.
+    pub loom: fn(&LoomStage, &Setting),
+    /// Under shuttle.
+    pub shuttle: fn(&ShuttleStage, &Setting),
+}
+
+/// A deliberately broken step.
+#[derive(Clone, Debug)]
+pub struct Defect {
+    /// What reports call it.
+    pub name: &'static str,
+    /// What is broken, as a sentence without a full stop.
+    pub what: &'static str,
+    /// The races that must refute it, each with the property that breaks, and whether shuttle can see it too.
+    pub caught_by: Vec<(Case, Property, Engines)>,
+}
+
+/// Which engines must catch a defect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engines {
+    /// loom and shuttle.
+    Both,
+    /// loom alone: the defect is one of weak memory, which shuttle does not have.
+    LoomAlone,
+}
+
+/// The storage that an engine keeps, as a family over stages.
+trait Kind {
+    type Flags<P: Stage>: ModelFlags<P>;
+}
+
+struct SoundFlags;
+
+impl Kind for SoundFlags {
+    type Flags<P: Stage> = Monitored<P>;
+}
+
+struct RelaxedFlags;
+
+impl Kind for RelaxedFlags {
+    type Flags<P: Stage> = broken::RelaxedCheck<P>;
+}
+
+type FlagsOn<K, P> = <K as Kind>::Flags<P>;
+
+fn case<R: Race, K: Kind, D>() -> Case
+where
+    D: Steps<LoomStage, FlagsOn<K, LoomStage>> + Steps<ShuttleStage, FlagsOn<K, ShuttleStage>>,
+    FlagsOn<K, LoomStage>: InterruptFlags,
+{
+    Case {
+        model: R::NAME,
+        properties: R::PROPERTIES,
+        moments: R::MOMENTS,
+        variants: R::variants,
+        loom: R::play::<LoomStage, FlagsOn<K, LoomStage>, D>,
+        shuttle: R::play::<ShuttleStage, FlagsOn<K, ShuttleStage>, D>,
+    }
+}
+
+/// Every race, as this protocol plays it.
+fn all<D>() -> Vec<Case>
+where
+    D: Steps<LoomStage, Monitored<LoomStage>> + Steps<ShuttleStage, Monitored<ShuttleStage>>,
+{
+    vec![
+        case::<ClearAgainstKill, SoundFlags, D>(),
+        case::<RepublishAgainstKill, SoundFlags, D>(),
+        case::<ExitAgainstKill, SoundFlags, D>(),
+        case::<KillAgainstNextRun, SoundFlags, D>(),
+        case::<LostWakeUp, SoundFlags, D>(),
+        case::<FlagOrder, SoundFlags, D>(),
+        case::<ReleaseOnce, SoundFlags, D>(),
+    ]
+}
+
+static FORCEKILL: LazyLock<Vec<Case>> = LazyLock::new(all::<Sound>);
+static PR_2365: LazyLock<Vec<Case>> = LazyLock::new(all::<Pr2365>);
+static DEFECTS: LazyLock<Vec<Defect>> = LazyLock::new(defects);
+
+/// The races of a design.
+pub fn of(design: Design) -> &'static [Case] {
+    match design {
+        Design::Forcekill => &FORCEKILL,
+        Design::Pr2365 => &PR_2365,
+    }
+}
+
+/// Every defect.
+pub fn all_defects() -> &'static [Defect] {
+    &DEFECTS
+}
+
+fn defects() -> Vec<Defect> {
+    use Engines::{Both, LoomAlone};
+    use Property::{FlagsInOrder, KillHitsItsRun, NoAccessAfterFree, NoLostKill, WakeHitsItsThread};
+    let defect = |name, what, caught_by| Defect { name, what, caught_by };
+    vec![
+        defect("clear-after-free", "the storage is freed, then the slot is cleared", vec![
+            (case::<ClearAgainstKill, SoundFlags, broken::ClearAfterFree>(), NoAccessAfterFree, Both),
+            (case::<RepublishAgainstKill, SoundFlags, broken::ClearAfterFree>(), NoAccessAfterFree, Both),
+        ]),
+        defect("kill-without-lock", "the kill works on a copy of the slot, with no lock held", vec![
+            (case::<ClearAgainstKill, SoundFlags, broken::KillWithoutLock>(), NoAccessAfterFree, Both),
+            (case::<ExitAgainstKill, SoundFlags, broken::KillWithoutLock>(), WakeHitsItsThread, Both),
+        ]),
+        defect("wake-after-unlock", "the wake is sent after the lock was dropped", vec![
+            (case::<ExitAgainstKill, SoundFlags, broken::WakeAfterUnlock>(), WakeHitsItsThread, Both),
+            (case::<KillAgainstNextRun, SoundFlags, broken::WakeAfterUnlock>(), KillHitsItsRun, Both),
+        ]),
+        defect("release-twice", "the exit path releases the wake target once more", vec![
+            (case::<ReleaseOnce, SoundFlags, broken::ReleaseTwice>(), WakeHitsItsThread, Both),
+        ]),
+        defect("republish-without-release", "a publication that replaces another forgets its wake target", vec![
+            (case::<RepublishAgainstKill, SoundFlags, broken::RepublishWithoutRelease>(), WakeHitsItsThread, Both),
+            (case::<ReleaseOnce, SoundFlags, broken::RepublishWithoutRelease>(), WakeHitsItsThread, Both),
+        ]),
+        defect("one-signal-only", "the wake is sent once", vec![
+            (case::<LostWakeUp, SoundFlags, broken::OneSignalOnly>(), NoLostKill, Both),
+        ]),
+        defect("resend-without-flags", "re-sends do not store the flags again", vec![
+            (case::<LostWakeUp, SoundFlags, broken::ResendWithoutFlags>(), NoLostKill, Both),
+        ]),
+        defect("kill-without-its-run", "the kill hits whatever the thread runs by then", vec![
+            (case::<KillAgainstNextRun, SoundFlags, broken::KillWithoutItsRun>(), KillHitsItsRun, Both),
+            (case::<RepublishAgainstKill, SoundFlags, broken::KillWithoutItsRun>(), KillHitsItsRun, Both),
+        ]),
+        defect("flags-in-wrong-order", "vm_interrupt is stored before timed_out", vec![
+            (case::<FlagOrder, SoundFlags, broken::FlagsInWrongOrder>(), FlagsInOrder, Both),
+        ]),
+        defect("store-without-release", "vm_interrupt is stored relaxed", vec![
+            (case::<FlagOrder, SoundFlags, broken::RelaxedStore>(), FlagsInOrder, LoomAlone),
+        ]),
+        defect("check-without-acquire", "the VM's check takes vm_interrupt down relaxed", vec![
+            (case::<FlagOrder, RelaxedFlags, Sound>(), FlagsInOrder, LoomAlone),
+        ]),
+        defect("flags-left-up", "a run's end leaves the flags of its kill up", vec![
+            (case::<KillAgainstNextRun, SoundFlags, broken::FlagsLeftUp>(), KillHitsItsRun, Both),
+        ]),
+        defect("wake-left-pending", "a run's end does not wait for the wake of its kill", vec![
+            (case::<KillAgainstNextRun, SoundFlags, broken::WakeLeftPending>(), KillHitsItsRun, Both),
+        ]),
+        defect("end-run-beside-killers", "a run is settled while its kill is still under way", vec![
+            (case::<KillAgainstNextRun, SoundFlags, broken::EndRunBesideKillers>(), KillHitsItsRun, Both),
+        ]),
+        defect("leave-without-clear", "a thread leaves without clearing its slot", vec![
+            (case::<ExitAgainstKill, SoundFlags, broken::LeaveWithoutClear>(), WakeHitsItsThread, Both),
+            (case::<ClearAgainstKill, SoundFlags, broken::LeaveWithoutClear>(), WakeHitsItsThread, Both),
+        ]),
+    ]
+}

@@ -1,0 +1,165 @@
+//! What a search knows about the executions that it has seen: violations, moments, and, when asked, each step.
+//!
+//! All of it is kept in the standard library's types, which the model checkers do not see: watching adds no step to a
+//! search. That is sound because nothing here decides what an execution does next, except a violation, which ends it.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use forcekill::RunId;
+
+use crate::property::Property;
+
+/// The observer of one search.
+#[derive(Debug, Default)]
+pub struct Oracle {
+    watched: Vec<Property>,
+    trace_from: Option<u64>,
+    executions: AtomicU64,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    violation: Option<Violation>,
+    suspicion: Option<Violation>,
+    progress: usize,
+    aims: Vec<RunId>,
+    moments: Vec<(&'static str, u64)>,
+    steps: Vec<Step>,
+}
+
+/// A property that broke.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub property: Property,
+    /// What happened, as a sentence without a full stop.
+    pub what: String,
+}
+
+/// One step of a traced execution.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The thread, by name.
+    pub thread: String,
+    /// What it did.
+    pub what: String,
+}
+
+impl Oracle {
+    /// An observer that looks at these properties alone: what breaks another one goes on.
+    pub fn watching(properties: &[Property]) -> Self {
+        Self { watched: properties.to_vec(), ..Self::default() }
+    }
+
+    /// The same, but each execution's steps are kept, from this execution on (counted from 1).
+    pub fn tracing(properties: &[Property], from: u64) -> Self {
+        Self { trace_from: Some(from), ..Self::watching(properties) }
+    }
+
+    /// Starts an execution: forgets the steps of the one before.
+    pub fn begin_execution(&self) {
+        self.executions.fetch_add(1, Relaxed);
+        let mut seen = self.seen();
+        seen.steps.clear();
+        seen.suspicion = None;
+        seen.progress = 0;
+        seen.aims.clear();
+    }
+
+    /// How many executions were begun.
+    pub fn executions(&self) -> u64 {
+        self.executions.load(Relaxed)
+    }
+
+    /// Whether violations of `property` end an execution.
+    pub fn watches(&self, property: Property) -> bool {
+        self.watched.contains(&property)
+    }
+
+    /// Breaks `property`, if it is watched: records it and ends the execution by a panic.
+    ///
+    /// # Panics
+    /// If the property is watched; that is how an execution ends.
+    pub fn violate(&self, property: Property, what: impl FnOnce() -> String) {
+        if self.watches(property) {
+            let violation = Violation { property, what: what() };
+            let message = format!("{property}: {}", violation.what);
+            self.seen().violation.get_or_insert(violation);
+            // Not `panic!`: no hook needs to run for what is no mistake of the program.
+            std::panic::resume_unwind(Box::new(message));
+        }
+    }
+
+    /// Runs a piece of an oracle that the engine itself may end (loom ends an execution on conflicting accesses to a
+    /// cell); if it does, this is the violation.
+    pub fn suspecting<R>(&self, property: Property, what: &str, piece: impl FnOnce() -> R) -> R {
+        self.seen().suspicion = Some(Violation { property, what: what.to_string() });
+        let result = piece();
+        self.seen().suspicion = None;
+        result
+    }
+
+    /// The violation that ended the search, given that a panic did: `panic` is its message. A panic that nobody
+    /// announced is a violation of the first watched property, because no claim can rest on a run that crashed.
+    pub fn violation(&self, panic: &str) -> Violation {
+        let mut seen = self.seen();
+        let announced = seen.violation.take().or_else(|| seen.suspicion.take());
+        announced.unwrap_or_else(|| Violation {
+            property: self.watched.first().copied().unwrap_or(Property::NoDeadlock),
+            what: panic.lines().next().unwrap_or_default().to_string(),
+        })
+    }
+
+    /// How far the race is, by its own count; for moments, and for judging what has happened already.
+    pub fn progress(&self) -> usize {
+        self.seen().progress
+    }
+
+    /// See [`Oracle::progress`].
+    pub fn set_progress(&self, progress: usize) {
+        self.seen().progress = progress;
+    }
+
+    /// Somebody is about to kill this run.
+    pub fn aim(&self, run: RunId) {
+        self.seen().aims.push(run);
+    }
+
+    /// Whether anybody ever meant to kill this run.
+    pub fn was_aimed_at(&self, run: RunId) -> bool {
+        self.seen().aims.contains(&run)
+    }
+
+    /// A moment that matters has been reached.
+    pub fn reached(&self, moment: &'static str) {
+        let mut seen = self.seen();
+        match seen.moments.iter_mut().find(|(name, _)| *name == moment) {
+            Some((_, hits)) => *hits += 1,
+            None => seen.moments.push((moment, 1)),
+        }
+    }
+
+    /// The moments that were reached, each with its hits.
+    pub fn moments(&self) -> Vec<(&'static str, u64)> {
+        self.seen().moments.clone()
+    }
+
+    /// Keeps a step, if steps are kept.
+    pub fn step(&self, thread: impl FnOnce() -> String, what: impl FnOnce() -> String) {
+        if self.trace_from.is_some_and(|from| self.executions() >= from) {
+            let step = Step { thread: thread(), what: what() };
+            self.seen().steps.push(step);
+        }
+    }
+
+    /// The steps of the latest execution.
+    pub fn steps(&self) -> Vec<Step> {
+        self.seen().steps.clone()
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

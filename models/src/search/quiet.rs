@@ -1,0 +1,37 @@
+//! Panics as outcomes: caught, and not printed.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+
+thread_local! {
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+static HOOK: Once = Once::new();
+
+/// Runs `piece`; a panic is answered as its message, and no hook prints it. The checkers run their threads as coroutines
+/// on the calling thread, so theirs are quiet too.
+///
+/// # Errors
+/// The panic's message.
+pub fn catch<R>(piece: impl FnOnce() -> R) -> Result<R, String> {
+    HOOK.call_once(|| {
+        // shuttle puts a hook of its own in at its first run, which prints; ours must come after it.
+        shuttle::check_random(|| {}, 1);
+        let loud = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                loud(info);
+            }
+        }));
+    });
+    let was_quiet = QUIET.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(piece));
+    QUIET.set(was_quiet);
+    result.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+        text.unwrap_or("a panic without a message").to_string()
+    })
+}

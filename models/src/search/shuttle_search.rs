@@ -1,0 +1,152 @@
+//! Searching with shuttle: random, probabilistic (PCT) and depth-first with a bound, over the same scenarios.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
+use shuttle::{Config, FailurePersistence, Runner};
+
+use super::bounded_dfs::BoundedDfs;
+use super::recorder::{Choices, Recorder, Replay};
+use super::{Outcome, Steps, quiet};
+use crate::cases::Case;
+use crate::oracle::Oracle;
+use crate::races::{Setting, Variant};
+use crate::stage::{Model, ShuttleBackend};
+
+/// One way to search with shuttle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    /// Depth-first, with at most this many preemptions, for at most so many executions.
+    DepthFirst {
+        /// The preemption bound.
+        bound: Option<usize>,
+        /// The most executions.
+        limit: u64,
+    },
+    /// A random task at each choice.
+    Random {
+        /// How many executions.
+        executions: usize,
+    },
+    /// Probabilistic concurrency testing, with a task beside the scenario that does nothing for a while: its change points
+    /// are drawn from the longest execution seen, and tiny scenarios end before them.
+    Pct {
+        /// How many change points.
+        depth: usize,
+        /// How many executions.
+        executions: usize,
+        /// How many steps the task beside takes.
+        padding: usize,
+    },
+}
+
+/// The seed of the random strategies: runs are repeatable.
+const SEED: u64 = 2365;
+
+impl Strategy {
+    /// Searches one variant of a case.
+    pub fn run(self, case: &Case, setting: &Setting, variant: &Variant, oracle: &Arc<Oracle>) -> Outcome {
+        let done = Arc::new(AtomicBool::new(false));
+        match self {
+            Self::DepthFirst { bound, limit } => {
+                let scheduler = Limited::new(BoundedDfs::new(bound, Arc::clone(&done)), limit);
+                search(scheduler, (case, setting, variant), oracle, 0, &done)
+            }
+            Self::Random { executions } => {
+                let scheduler = RandomScheduler::new_from_seed(SEED, executions);
+                search(scheduler, (case, setting, variant), oracle, 0, &done)
+            }
+            Self::Pct { depth, executions, padding } => {
+                let scheduler = PctScheduler::new_from_seed(SEED, depth, executions);
+                search(scheduler, (case, setting, variant), oracle, padding, &done)
+            }
+        }
+    }
+}
+
+/// Makes the choices of an earlier execution again.
+pub fn replay(
+    case: &Case,
+    setting: &Setting,
+    variant: &Variant,
+    (padding, choices): (usize, Vec<usize>),
+    oracle: &Arc<Oracle>,
+) -> Outcome {
+    let done = Arc::new(AtomicBool::new(false));
+    search(Replay::new(choices), (case, setting, variant), oracle, padding, &done)
+}
+
+fn search(
+    scheduler: impl Scheduler + Send + 'static,
+    (case, setting, variant): (&Case, &Setting, &Variant),
+    oracle: &Arc<Oracle>,
+    padding: usize,
+    done: &AtomicBool,
+) -> Outcome {
+    let choices = Choices::default();
+    let recorder = Recorder { scheduler, choices: choices.clone() };
+    let (play, setting, expiry, observer) = (case.shuttle, setting.clone(), variant.expiry, Arc::clone(oracle));
+    let execution = move || {
+        observer.begin_execution();
+        let beside = (padding > 0).then(|| shuttle::thread::spawn(move || idle(padding)));
+        play(&Model::new(ShuttleBackend, Arc::clone(&observer), expiry), &setting);
+        if let Some(beside) = beside {
+            beside.join().expect("idling does not panic");
+        }
+    };
+    match quiet::catch(|| Runner::new(recorder, config()).run(execution)) {
+        Err(panic) => Outcome::Failed {
+            violation: oracle.violation(&panic),
+            steps: Steps::Shuttle { padding, choices: choices.take() },
+        },
+        Ok(_) if done.load(Relaxed) => Outcome::Complete,
+        Ok(_) => Outcome::Incomplete,
+    }
+}
+
+fn idle(steps: usize) {
+    for _ in 0..steps {
+        shuttle::thread::yield_now();
+    }
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    config.failure_persistence = FailurePersistence::None;
+    config.silence_warnings = true;
+    config
+}
+
+/// Ends a search after so many executions.
+#[derive(Debug)]
+struct Limited<S> {
+    scheduler: S,
+    left: u64,
+}
+
+impl<S> Limited<S> {
+    fn new(scheduler: S, limit: u64) -> Self {
+        Self { scheduler, left: limit }
+    }
+}
+
+impl<S: Scheduler> Scheduler for Limited<S> {
+    fn new_execution(&mut self) -> Option<shuttle::scheduler::Schedule> {
+        self.left = self.left.checked_sub(1)?;
+        self.scheduler.new_execution()
+    }
+
+    fn next_task(
+        &mut self,
+        runnable: &[&shuttle::scheduler::Task],
+        current: Option<shuttle::scheduler::TaskId>,
+        yielding: bool,
+    ) -> Option<shuttle::scheduler::TaskId> {
+        self.scheduler.next_task(runnable, current, yielding)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        self.scheduler.next_u64()
+    }
+}
