@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use forcekill::platform::Flag;
 use forcekill::steps::{Attempt, Steps};
 use forcekill::{
-    InterruptFlags, Occupant, Platform, PublicationId, ResendPolicy, RunId, Slot, SlotState, ThreadStorage, Wake,
+    InterruptFlags, Occupant, Platform, PublicationId, ResendPolicy, RunId, Slot, SlotState, ThreadStorage,
+    Wake,
 };
 
 use crate::designs::{aliased, single};

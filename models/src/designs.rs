@@ -75,6 +75,9 @@ pub(crate) fn single(policy: &ResendPolicy) -> ResendPolicy {
 }
 
 /// For steps that copy what they must not: the target under another name, where the stage has such a thing.
-pub(crate) fn aliased<P: Stage, F>(stage: &P, occupant: &Occupant<P, F>) -> Option<<P as Platform>::WakeTarget> {
+pub(crate) fn aliased<P: Stage, F>(
+    stage: &P,
+    occupant: &Occupant<P, F>,
+) -> Option<<P as Platform>::WakeTarget> {
     occupant.target.as_ref().ok().and_then(|target| stage.alias(target))
 }

@@ -2,8 +2,13 @@
 pub mod cases;
 pub mod defects;
 pub mod designs;
+pub mod explain;
 pub mod oracle;
 pub mod property;
+pub mod protocol;
+pub mod prove;
 pub mod races;
+pub mod report;
+pub mod schedule;
 pub mod search;
 pub mod stage;

@@ -15,6 +15,7 @@ use crate::property::Property;
 pub struct Oracle {
     watched: Vec<Property>,
     trace_from: Option<u64>,
+    goes_on: bool,
     executions: AtomicU64,
     seen: Mutex<Seen>,
 }
@@ -78,7 +79,19 @@ impl Oracle {
         self.watched.contains(&property)
     }
 
-    /// Breaks `property`, if it is watched: records it and ends the execution by a panic.
+    /// The same, but a violation does not end its execution: for an engine that can be stopped between two executions, and
+    /// would print a panic.
+    pub fn that_goes_on(self) -> Self {
+        Self { goes_on: true, ..self }
+    }
+
+    /// Whether an execution has broken a property that is watched.
+    pub fn is_violated(&self) -> bool {
+        self.seen().violation.is_some()
+    }
+
+    /// Breaks `property`, if it is watched: records it, and ends the execution by a panic, unless this oracle's go on. Only
+    /// the first violation of a search is kept.
     ///
     /// # Panics
     /// If the property is watched; that is how an execution ends.
@@ -87,6 +100,9 @@ impl Oracle {
             let violation = Violation { property, what: what() };
             let message = format!("{property}: {}", violation.what);
             self.seen().violation.get_or_insert(violation);
+            if self.goes_on {
+                return;
+            }
             // Not `panic!`: no hook needs to run for what is no mistake of the program.
             std::panic::resume_unwind(Box::new(message));
         }
@@ -148,7 +164,7 @@ impl Oracle {
 
     /// Keeps a step, if steps are kept.
     pub fn step(&self, thread: impl FnOnce() -> String, what: impl FnOnce() -> String) {
-        if self.trace_from.is_some_and(|from| self.executions() >= from) {
+        if self.trace_from.is_some_and(|from| self.executions() >= from) && !self.is_violated() {
             let step = Step { thread: thread(), what: what() };
             self.seen().steps.push(step);
         }

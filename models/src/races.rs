@@ -14,6 +14,7 @@ pub mod kill_against_next_run;
 pub mod lost_wake_up;
 pub mod release_once;
 pub mod republish_against_kill;
+pub mod slow_machine;
 
 /// One race: what it is called, what it settles, and the scenario.
 pub trait Race: 'static {
@@ -49,6 +50,8 @@ pub struct Setting {
     pub killers: usize,
     /// The variant's number.
     pub variant: usize,
+    /// How many pauses of a killer are too short, and so how many sends it has to spare.
+    pub spare_sends: u32,
 }
 
 impl Variant {
@@ -74,6 +77,12 @@ enum Found {
 }
 
 impl Setting {
+    /// So many killers, in this variant.
+    pub fn new(killers: usize, variant: &Variant) -> Self {
+        let spare_sends = u32::from(matches!(variant.expiry, Expiry::WhenStuck { early: Some(_) }));
+        Self { killers, variant: variant.number, spare_sends }
+    }
+
     /// One killer alone kills by the library's loop, with two sends. Several make one attempt each, as a drain does that
     /// kills many threads at once: what they race with each other for is the critical section, and the loop around it would
     /// only multiply the search.

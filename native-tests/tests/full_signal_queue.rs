@@ -118,10 +118,20 @@ fn a_queue_that_fills_up_after_the_first_send_shows_in_the_verdict() {
             }
         })?;
         target.thread().wait_parked(&[libc::SYS_read], 'S')?;
-        let policy = ResendPolicy::new(Duration::from_millis(100), Duration::from_millis(50), Duration::from_millis(50))?;
+        let policy = ResendPolicy::new(
+            Duration::from_millis(100),
+            Duration::from_millis(50),
+            Duration::from_millis(50),
+        )?;
         let verdict = target.kill(&policy);
         assert!(
-            matches!(verdict, Verdict::NoWakeUp { obstacle: Obstacle::QueueFull, effort: Effort { sends: 1, attempts: 2, .. } }),
+            matches!(
+                verdict,
+                Verdict::NoWakeUp {
+                    obstacle: Obstacle::QueueFull,
+                    effort: Effort { sends: 1, attempts: 2, .. }
+                }
+            ),
             "{verdict:?}"
         );
         sys::write(&to, b"!")?;

@@ -62,7 +62,8 @@ fn a_run_of_the_thread_that_was_replaced_does_not_end_the_run_of_the_other() -> 
 }
 
 #[test]
-fn a_kill_before_the_change_does_not_hit_a_later_run_of_the_thread_that_was_replaced() -> Result<(), Box<dyn Error>> {
+fn a_kill_before_the_change_does_not_hit_a_later_run_of_the_thread_that_was_replaced()
+-> Result<(), Box<dyn Error>> {
     let slot = Arc::new(Slot::<Native>::new(Native::default()));
     let (replaced, when_replaced) = mpsc::channel::<()>();
     let (begun, runs) = mpsc::channel();

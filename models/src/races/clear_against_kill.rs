@@ -1,6 +1,7 @@
 //! A thread leaves while it is being killed.
 //!
-//! **Claim.** Whatever a killer does, and whenever the owner ends its run, clears its slot and frees its storage: no flag
+//! **Claim.** Whatever a killer does, and whenever the owner ends its run, clears its slot and frees its storage, or leaves
+//! without ending its run, as a thread does that a bailout has thrown out (`unhealthy`): no flag
 //! is touched after the free (`no-access-after-free`), and no wake is sent to the thread after its target was released or
 //! its exit (`wake-hits-its-thread`).
 //!
@@ -11,7 +12,7 @@
 use std::sync::Arc;
 
 use forcekill::steps::Steps;
-use forcekill::Slot;
+use forcekill::{RunId, Slot, ThreadStorage};
 
 use super::{Crew, Found, Race, Setting, Variant};
 use crate::property::Property;
@@ -19,6 +20,8 @@ use crate::stage::{ModelFlags, Stage};
 
 /// See the module.
 pub struct ClearAgainstKill;
+
+const HEALTHY: usize = 0;
 
 impl Race for ClearAgainstKill {
     const NAME: &'static str = "clear-against-kill";
@@ -30,7 +33,7 @@ impl Race for ClearAgainstKill {
     ];
 
     fn variants(_killers: usize) -> Vec<Variant> {
-        Variant::all(&["leave"])
+        Variant::all(&["healthy", "unhealthy"])
     }
 
     fn play<P: Stage, F: ModelFlags<P>, D: Steps<P, F>>(stage: &P, setting: &Setting) {
@@ -39,22 +42,30 @@ impl Race for ClearAgainstKill {
         stage.os_thread("php", {
             let (stage, crew, setting) = (stage.clone(), crew.clone(), setting.clone());
             move || {
-                slot.occupy(F::allocate(&stage), |thread| {
-                    thread.run(|run| {
-                        crew.start(&stage, &setting, || {
-                            let (stage, slot) = (stage.clone(), Arc::clone(&slot));
-                            let setting = setting.clone();
-                            move || {
-                                let [before, after, between] = Self::MOMENTS else { unreachable!("three moments") };
-                                stage.oracle().reached(match setting.strike(&slot, run) {
-                                    Found::Nothing => after,
-                                    Found::EndedAfterOne => between,
-                                    Found::Hit => before,
-                                });
-                            }
-                        });
+                let start = |run: RunId| {
+                    crew.start(&stage, &setting, || {
+                        let (stage, slot, setting) = (stage.clone(), Arc::clone(&slot), setting.clone());
+                        move || {
+                            let [before, after, between] = Self::MOMENTS else {
+                                unreachable!("three moments")
+                            };
+                            stage.oracle().reached(match setting.strike(&slot, run) {
+                                Found::Nothing => after,
+                                Found::EndedAfterOne => between,
+                                Found::Hit => before,
+                            });
+                        }
                     });
-                });
+                };
+                if setting.variant == HEALTHY {
+                    slot.occupy(F::allocate(&stage), |thread| thread.run(start));
+                } else {
+                    let storage = F::allocate(&stage);
+                    // SAFETY: left below, before the storage is freed.
+                    let publication = unsafe { slot.publish(storage.flags()) };
+                    start(slot.begin_run(publication));
+                    D::leave(&slot, publication, storage);
+                }
             }
         });
         crew.join_all(stage);

@@ -12,8 +12,8 @@
 
 use std::sync::Arc;
 
-use forcekill::steps::Steps;
 use forcekill::Slot;
+use forcekill::steps::Steps;
 
 use super::{Crew, Found, Race, Setting, Variant};
 use crate::property::Property;
@@ -49,7 +49,9 @@ impl Race for ExitAgainstKill {
                             move || {
                                 let id_was_reused = setting.killers == 1 && stage.threads_started() == 2;
                                 let gone = setting.strike(&slot, run) == Found::Nothing;
-                                let [hit, left, reused] = Self::MOMENTS else { unreachable!("three moments") };
+                                let [hit, left, reused] = Self::MOMENTS else {
+                                    unreachable!("three moments")
+                                };
                                 stage.oracle().reached(match gone {
                                     true if id_was_reused => reused,
                                     true => left,

@@ -51,8 +51,8 @@ impl Race for KillAgainstNextRun {
                             let setting = setting.clone();
                             move || {
                                 let gone = setting.strike(&slot, run) == Found::Nothing;
-                                let next_has_begun =
-                                    setting.killers == 1 && slot.current_run().is_some_and(|current| current != run);
+                                let next_has_begun = setting.killers == 1
+                                    && slot.current_run().is_some_and(|current| current != run);
                                 if !gone {
                                     stage.oracle().reached(Self::MOMENTS[0]);
                                 } else if next_has_begun {

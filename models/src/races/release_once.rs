@@ -46,7 +46,9 @@ impl Race for ReleaseOnce {
                 let start = |run: RunId| {
                     crew.start(&stage, &setting, || {
                         let (slot, setting) = (Arc::clone(&slot), setting.clone());
-                        move || drop(setting.strike(&slot, run))
+                        move || {
+                            setting.strike(&slot, run);
+                        }
                     });
                 };
                 match setting.variant {

@@ -116,7 +116,9 @@ fn start_killers<P: Stage, F: ModelFlags<P>, D: Steps<P, F>>(
             let Some(run) = run else { return };
             stage.oracle().aim(run);
             let found = setting.strike(&slot, run);
-            let [hit, left_alone, second] = RepublishAgainstKill::MOMENTS else { unreachable!("three moments") };
+            let [hit, left_alone, second] = RepublishAgainstKill::MOMENTS else {
+                unreachable!("three moments")
+            };
             stage.oracle().reached(match found {
                 _ if run != first => second,
                 Found::Nothing => left_alone,

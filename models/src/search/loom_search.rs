@@ -18,7 +18,12 @@ pub struct LoomSearch {
     pub reads: Reads,
     /// When to give up, with [`Outcome::Incomplete`].
     pub limit: Duration,
+    /// The last execution to play, for replaying that one.
+    pub last: Option<u64>,
 }
+
+/// No limit on the time.
+pub const NO_LIMIT: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// A scenario has a few dozen choices; a run away from that is a mistake in it.
 const MOST_BRANCHES: usize = 20_000;
@@ -33,6 +38,11 @@ impl LoomSearch {
         let mut builder = self.builder();
         builder.max_duration = Some(self.limit);
         builder.checkpoint_interval = EXECUTIONS_BETWEEN_LOOKS_AT_THE_CLOCK;
+        if let Some(last) = self.last {
+            // loom asks before an execution, and then does not play it.
+            builder.max_permutations = usize::try_from(last).ok().map(|last| last.saturating_add(1));
+            builder.checkpoint_interval = 1;
+        }
         let searched = quiet::catch(|| builder.check(self.execution(case, setting, variant, oracle)));
         match searched {
             Err(panic) => Outcome::Failed {

@@ -18,7 +18,7 @@ static HOOK: Once = Once::new();
 pub fn catch<R>(piece: impl FnOnce() -> R) -> Result<R, String> {
     HOOK.call_once(|| {
         // shuttle puts a hook of its own in at its first run, which prints; ours must come after it.
-        shuttle::check_random(|| {}, 1);
+        shuttle::check_dfs(|| {}, None);
         let loud = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             if !QUIET.get() {

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::oracle::Oracle;
 use shuttle::scheduler::{Schedule, Scheduler, Task, TaskId};
 
 /// The choices of the latest execution.
@@ -23,10 +24,15 @@ impl Choices {
 pub(super) struct Recorder<S> {
     pub(super) scheduler: S,
     pub(super) choices: Choices,
+    /// Ends the search when an execution has failed.
+    pub(super) oracle: Arc<Oracle>,
 }
 
 impl<S: Scheduler> Scheduler for Recorder<S> {
     fn new_execution(&mut self) -> Option<Schedule> {
+        if self.oracle.is_violated() {
+            return None;
+        }
         self.choices.take();
         self.scheduler.new_execution()
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
+use shuttle::scheduler::{PctScheduler, Schedule, Scheduler, Task, TaskId};
 use shuttle::{Config, FailurePersistence, Runner};
 
 use super::bounded_dfs::BoundedDfs;
@@ -45,7 +45,7 @@ pub enum Strategy {
 const SEED: u64 = 2365;
 
 impl Strategy {
-    /// Searches one variant of a case.
+    /// Searches one variant of a case. The oracle should be one that goes on: shuttle prints every panic.
     pub fn run(self, case: &Case, setting: &Setting, variant: &Variant, oracle: &Arc<Oracle>) -> Outcome {
         let done = Arc::new(AtomicBool::new(false));
         match self {
@@ -54,8 +54,7 @@ impl Strategy {
                 search(scheduler, (case, setting, variant), oracle, 0, &done)
             }
             Self::Random { executions } => {
-                let scheduler = RandomScheduler::new_from_seed(SEED, executions);
-                search(scheduler, (case, setting, variant), oracle, 0, &done)
+                search(RandomTask::new(executions), (case, setting, variant), oracle, 0, &done)
             }
             Self::Pct { depth, executions, padding } => {
                 let scheduler = PctScheduler::new_from_seed(SEED, depth, executions);
@@ -85,8 +84,9 @@ fn search(
     done: &AtomicBool,
 ) -> Outcome {
     let choices = Choices::default();
-    let recorder = Recorder { scheduler, choices: choices.clone() };
-    let (play, setting, expiry, observer) = (case.shuttle, setting.clone(), variant.expiry, Arc::clone(oracle));
+    let recorder = Recorder { scheduler, choices: choices.clone(), oracle: Arc::clone(oracle) };
+    let (play, setting, expiry, observer) =
+        (case.shuttle, setting.clone(), variant.expiry, Arc::clone(oracle));
     let execution = move || {
         observer.begin_execution();
         let beside = (padding > 0).then(|| shuttle::thread::spawn(move || idle(padding)));
@@ -95,14 +95,15 @@ fn search(
             beside.join().expect("idling does not panic");
         }
     };
-    match quiet::catch(|| Runner::new(recorder, config()).run(execution)) {
-        Err(panic) => Outcome::Failed {
-            violation: oracle.violation(&panic),
-            steps: Steps::Shuttle { padding, choices: choices.take() },
-        },
-        Ok(_) if done.load(Relaxed) => Outcome::Complete,
-        Ok(_) => Outcome::Incomplete,
+    let searched = quiet::catch(|| Runner::new(recorder, config()).run(execution));
+    match searched {
+        Ok(_) if !oracle.is_violated() => {}
+        panicked => {
+            let violation = oracle.violation(&panicked.err().unwrap_or_default());
+            return Outcome::Failed { violation, steps: Steps::Shuttle { padding, choices: choices.take() } };
+        }
     }
+    if done.load(Relaxed) { Outcome::Complete } else { Outcome::Incomplete }
 }
 
 fn idle(steps: usize) {
@@ -132,21 +133,49 @@ impl<S> Limited<S> {
 }
 
 impl<S: Scheduler> Scheduler for Limited<S> {
-    fn new_execution(&mut self) -> Option<shuttle::scheduler::Schedule> {
+    fn new_execution(&mut self) -> Option<Schedule> {
         self.left = self.left.checked_sub(1)?;
         self.scheduler.new_execution()
     }
 
     fn next_task(
         &mut self,
-        runnable: &[&shuttle::scheduler::Task],
-        current: Option<shuttle::scheduler::TaskId>,
+        runnable: &[&Task],
+        current: Option<TaskId>,
         yielding: bool,
-    ) -> Option<shuttle::scheduler::TaskId> {
+    ) -> Option<TaskId> {
         self.scheduler.next_task(runnable, current, yielding)
     }
 
     fn next_u64(&mut self) -> u64 {
         self.scheduler.next_u64()
+    }
+}
+
+/// A random task at each choice. shuttle's own prints a seed of its own when a search ends early.
+#[derive(Debug)]
+struct RandomTask {
+    random: fastrand::Rng,
+    left: usize,
+}
+
+impl RandomTask {
+    fn new(executions: usize) -> Self {
+        Self { random: fastrand::Rng::with_seed(SEED), left: executions }
+    }
+}
+
+impl Scheduler for RandomTask {
+    fn new_execution(&mut self) -> Option<Schedule> {
+        self.left = self.left.checked_sub(1)?;
+        Some(Schedule::new(0))
+    }
+
+    fn next_task(&mut self, runnable: &[&Task], _current: Option<TaskId>, _yielding: bool) -> Option<TaskId> {
+        self.random.choice(runnable).map(|task| task.id())
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        self.random.u64(..)
     }
 }

@@ -94,7 +94,10 @@ macro_rules! checker_sync {
 
         impl<T> $gate<T> {
             fn new(value: T) -> Self {
-                Self { state: $checker::sync::Mutex::new((value, 0)), changed: $checker::sync::Condvar::new() }
+                Self {
+                    state: $checker::sync::Mutex::new((value, 0)),
+                    changed: $checker::sync::Condvar::new(),
+                }
             }
         }
 

@@ -243,16 +243,17 @@ impl<B: Backend> Stage for Model<B> {
         let serial = self.os_thread_serial();
         let mut blocked = false;
         self.note(|| format!("enters a call ({call:?})"));
-        let interrupted = self.0.kernel_gate.wait(|()| match self.kernel(|kernel| kernel.progress(serial, call)) {
-            Progress::Interrupted => Look::Ready(true),
-            Progress::Done => Look::Ready(false),
-            Progress::Blocked if blocked => Look::Unchanged,
-            Progress::Blocked => {
-                self.note(|| "blocks".to_string());
-                blocked = true;
-                Look::Changed
-            }
-        });
+        let interrupted =
+            self.0.kernel_gate.wait(|()| match self.kernel(|kernel| kernel.progress(serial, call)) {
+                Progress::Interrupted => Look::Ready(true),
+                Progress::Done => Look::Ready(false),
+                Progress::Blocked if blocked => Look::Unchanged,
+                Progress::Blocked => {
+                    self.note(|| "blocks".to_string());
+                    blocked = true;
+                    Look::Changed
+                }
+            });
         let returned = match (interrupted, call) {
             (false, _) => Returned::Done,
             (true, Call::WithSideEffects) if blocked => Returned::Partly,
@@ -401,7 +402,9 @@ impl<B: Backend, T: MonitorValue> Monitor<T> for ModelMonitor<B, T> {
             Expiry::AnyTime => self.gate.look(|()| self.value(change)),
             // Those who wait until the threads are stuck wait at the kernel's gate, the others look through this one. Both
             // are held, so that the change is one step to either; nobody takes them in the other order.
-            Expiry::WhenStuck { .. } => self.gate.look(|()| self.model.0.kernel_gate.change(|()| self.value(change))),
+            Expiry::WhenStuck { .. } => {
+                self.gate.look(|()| self.model.0.kernel_gate.change(|()| self.value(change)))
+            }
         }
     }
 

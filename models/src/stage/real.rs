@@ -2,8 +2,8 @@
 
 use std::io::{self, PipeReader, PipeWriter};
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -158,7 +158,9 @@ impl Stage for RealStage {
                 0 => return Returned::Done,
                 1.. if partly => return Returned::Partly,
                 1.. => return Returned::Done,
-                _ if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted => return Returned::Done,
+                _ if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted => {
+                    return Returned::Done;
+                }
                 _ if call == Call::Uninterruptible => {}
                 _ => return Returned::Interrupted { blocked: true },
             }

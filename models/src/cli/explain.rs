@@ -1,0 +1,36 @@
+//! `forcekill explain`
+
+use clap::Args;
+use forcekill_models::explain;
+use forcekill_models::property::Property;
+use forcekill_models::protocol::Protocol;
+
+use super::{BadInput, Ending};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A design, or a defect, whose steps are refuted
+    #[arg(long, value_name = "DESIGN", default_value = "pr-2365")]
+    design: String,
+    /// The property that breaks
+    #[arg(long, value_name = "PROPERTY", default_value = "no-lost-kill")]
+    property: String,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
+    let protocol: Protocol = arguments.design.parse()?;
+    let property: Property = arguments.property.parse()?;
+    println!("{property}: {}", property.statement());
+    match explain::shortest(protocol, property)? {
+        None => println!("No search with one killer refutes it for {protocol}."),
+        Some(found) => {
+            let schedule = found.schedule;
+            println!("{protocol} breaks it in the model {} ({}):\n", schedule.model, schedule.variant);
+            println!(
+                "{}\n\nAgain: forcekill replay {schedule}",
+                explain::draw(&found.steps, &found.violation)
+            );
+        }
+    }
+    Ok(Ending::AsClaimed)
+}

@@ -1,0 +1,133 @@
+//! `forcekill prove`
+
+use std::io::{IsTerminal, stderr};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use forcekill_models::cases;
+use forcekill_models::designs::Design;
+use forcekill_models::prove::{self, Options, Report};
+use forcekill_models::report::{json::Document, table};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{BadInput, Ending, parse_all};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// This design alone (repeatable)
+    #[arg(long, value_name = "DESIGN")]
+    design: Vec<String>,
+    /// This property alone (repeatable)
+    #[arg(long, value_name = "PROPERTY")]
+    property: Vec<String>,
+    /// This model alone (repeatable)
+    #[arg(long, value_name = "MODEL")]
+    model: Vec<String>,
+    /// Raise the bounds: takes hours
+    #[arg(long)]
+    deep: bool,
+    /// Write the results to this file as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Print the summary alone
+    #[arg(long)]
+    summary: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
+    let options = arguments.options()?;
+    let tasks = prove::tasks(&options);
+    if tasks.is_empty() {
+        return Err(BadInput(
+            "no model settles this property for this design; leave one of the two out".into(),
+        ));
+    }
+    // Before hours of searching, and not after: a file that cannot be written is bad input.
+    if let Some(path) = &arguments.json {
+        write(path, "")?;
+    }
+    let started = Instant::now();
+    let bar = progress_bar(tasks.len());
+    let report = prove::run(&tasks, |task| {
+        bar.set_message(format!("{} {} {}", task.protocol, task.case.model, task.property));
+        bar.inc(1);
+    });
+    bar.finish_and_clear();
+    print(arguments, &report, started.elapsed());
+    if let Some(path) = &arguments.json {
+        let text = serde_json::to_string_pretty(&Document::of(&report)).map_err(|error| error.to_string())?;
+        write(path, &text)?;
+    }
+    Ok(if report.shortcomings().is_empty() { Ending::AsClaimed } else { Ending::ClaimFailed })
+}
+
+impl Arguments {
+    fn options(&self) -> Result<Options, BadInput> {
+        let known: Vec<_> = cases::of(Design::Forcekill).iter().map(|case| case.model).collect();
+        if let Some(unknown) = self.model.iter().find(|name| !known.contains(&name.as_str())) {
+            return Err(BadInput(format!("unknown model '{unknown}'; the models are {}", known.join(", "))));
+        }
+        Ok(Options {
+            designs: parse_all(&self.design)?,
+            properties: parse_all(&self.property)?,
+            models: self.model.clone(),
+            deep: self.deep,
+        })
+    }
+}
+
+fn print(arguments: &Arguments, report: &Report, elapsed: Duration) {
+    if !arguments.summary {
+        println!("{}\n", table::details(report));
+        println!(
+            "proved ∞: searched in full; ≤2: in full up to 2 preemptions; held: not in full. Then the executions.\n"
+        );
+        if !report.defects.is_empty() {
+            println!("{}\n", table::defects(report));
+        }
+    }
+    println!("{}\n", table::summary(report));
+    let executions = report.cells.iter().chain(report.defects.iter().flat_map(|catch| &catch.cells));
+    let executions: u64 = executions.map(|cell| cell.executions).sum();
+    let hit = report.reached.values().filter(|hits| **hits > 0).count();
+    println!(
+        "{} searches, {} executions in {:.0} s; {hit} of {} moments reached; {} defects",
+        report.cells.len() + report.defects.iter().map(|catch| catch.cells.len()).sum::<usize>(),
+        table::thousands(executions),
+        elapsed.as_secs_f64(),
+        report.reached.len(),
+        report.defects.len(),
+    );
+    for cell in &report.cells {
+        if let (Some((schedule, what)), false) = (&cell.refutation, cell.protocol.is_ours())
+            && cell.killers == 1
+        {
+            println!("{} refutes {}: {what}\n  forcekill replay {schedule}", cell.protocol, cell.property);
+        }
+    }
+    let shortcomings = report.shortcomings();
+    for line in &shortcomings {
+        println!("NOT AS CLAIMED: {line}");
+    }
+    if shortcomings.is_empty() {
+        println!("All is as claimed. What these searches do not cover: docs/MODELS.md");
+    }
+}
+
+fn progress_bar(searches: usize) -> ProgressBar {
+    let target =
+        if stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(searches as u64), target);
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} searches, {elapsed}, last: {wide_msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    if !stderr().is_terminal() {
+        eprintln!("{searches} searches; this takes a minute or two");
+    }
+    bar
+}
+
+fn write(path: &PathBuf, text: &str) -> Result<(), BadInput> {
+    std::fs::write(path, text).map_err(|error| BadInput(format!("cannot write {}: {error}", path.display())))
+}

@@ -1,0 +1,34 @@
+//! Proving everything: which searches there are, running them on all cores, and what they come to.
+
+mod bounds;
+mod outcome;
+mod task;
+
+pub use outcome::{Catch, Cell, Report, Verdict};
+pub use task::{Engine, Options, Task, tasks};
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread;
+
+/// Runs every task, on as many threads as the machine has cores. `progress` is told of each task that has ended.
+pub fn run(tasks: &[Task], progress: impl Fn(&Task) + Sync) -> Report {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..cores.min(tasks.len()) {
+            scope.spawn(|| {
+                while let Some(task) = tasks.get(next.fetch_add(1, Relaxed)) {
+                    let result = task.run();
+                    progress(task);
+                    let number = tasks.iter().position(|other| std::ptr::eq(other, task));
+                    results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((number, result));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    results.sort_by_key(|(number, _)| *number);
+    Report::of(results.into_iter().map(|(_, result)| result))
+}

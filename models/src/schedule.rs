@@ -1,0 +1,214 @@
+//! A failing execution as one word: what was played, and how to play it again.
+//!
+//! `fk1:<engine>:<protocol>:<property>:<model>:<killers>:<variant>:<steps>`, where the steps of shuttle are
+//! `pad=0,run=0*5+1*3` (task 0 five times, then task 1 three times) and those of loom `bound=none,reads=rmw,execution=12`:
+//! loom searches in a fixed order, so that the number of an execution names it, for the same code and the same loom.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::oracle::{Oracle, Step, Violation};
+use crate::property::Property;
+use crate::protocol::Protocol;
+use crate::races::{Setting, Variant};
+use crate::search::loom_search::{LoomSearch, NO_LIMIT};
+use crate::search::{Outcome, Steps, shuttle_search};
+use crate::stage::Reads;
+
+/// A failing execution.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// Whose steps.
+    pub protocol: Protocol,
+    /// What broke.
+    pub property: Property,
+    /// The race.
+    pub model: &'static str,
+    /// How many killers.
+    pub killers: usize,
+    /// The race's variant.
+    pub variant: String,
+    /// The engine's coordinates.
+    pub steps: Steps,
+}
+
+/// The most choices that a schedule may have: far more than any scenario makes.
+const MOST_CHOICES: usize = 100_000;
+const MARK: &str = "fk1";
+
+/// What playing a schedule again came to.
+pub struct Replayed {
+    /// What broke this time, if anything did.
+    pub violation: Option<Violation>,
+    /// Every step.
+    pub steps: Vec<Step>,
+}
+
+impl Schedule {
+    /// Plays it again.
+    ///
+    /// # Errors
+    /// If the schedule is of another program: its race or variant is not there.
+    pub fn replay(&self) -> Result<Replayed, String> {
+        let case = self.protocol.case(self.model);
+        let case =
+            case.ok_or_else(|| format!("{} does not play the model '{}'", self.protocol, self.model))?;
+        let variant = self.find_variant()?;
+        let setting = Setting::new(self.killers, &variant);
+        let from = if let Steps::Loom { execution, .. } = &self.steps { *execution } else { 1 };
+        let oracle = Oracle::tracing(&[self.property], from);
+        let oracle = Arc::new(match &self.steps {
+            Steps::Loom { .. } => oracle,
+            Steps::Shuttle { .. } => oracle.that_goes_on(),
+        });
+        let outcome = match &self.steps {
+            Steps::Loom { bound, rmw_reads, execution } => {
+                let reads = if *rmw_reads { Reads::ReadModifyWrite } else { Reads::Plain };
+                let search = LoomSearch { bound: *bound, reads, limit: NO_LIMIT, last: Some(*execution) };
+                search.run(case, &setting, &variant, &oracle)
+            }
+            Steps::Shuttle { padding, choices } => {
+                shuttle_search::replay(case, &setting, &variant, (*padding, choices.clone()), &oracle)
+            }
+        };
+        let again = oracle.executions() == from;
+        let violation = match outcome {
+            Outcome::Failed { violation, .. } if again && violation.property == self.property => {
+                Some(violation)
+            }
+            _ => None,
+        };
+        Ok(Replayed { violation, steps: oracle.steps() })
+    }
+
+    fn find_variant(&self) -> Result<Variant, String> {
+        let case = self.protocol.case(self.model).ok_or_else(|| format!("no model '{}'", self.model))?;
+        let found = (case.variants)(self.killers).into_iter().find(|variant| variant.name == self.variant);
+        found.ok_or_else(|| format!("the model '{}' has no variant '{}'", self.model, self.variant))
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let engine = match self.steps {
+            Steps::Loom { .. } => "loom",
+            Steps::Shuttle { .. } => "shuttle",
+        };
+        let Self { protocol, property, model, killers, variant, steps } = self;
+        write!(f, "{MARK}:{engine}:{protocol}:{property}:{model}:{killers}:{variant}:")?;
+        match steps {
+            Steps::Loom { bound, rmw_reads, execution } => {
+                let bound = bound.map_or("none".to_string(), |bound| bound.to_string());
+                let reads = if *rmw_reads { "rmw" } else { "plain" };
+                write!(f, "bound={bound},reads={reads},execution={execution}")
+            }
+            Steps::Shuttle { padding, choices } => {
+                let runs = choices.chunk_by(|a, b| a == b).map(|run| format!("{}*{}", run[0], run.len()));
+                write!(f, "pad={padding},run={}", runs.collect::<Vec<_>>().join("+"))
+            }
+        }
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts: Vec<_> = text.trim().split(':').collect();
+        let [MARK, engine, protocol, property, model, killers, variant, steps] = parts[..] else {
+            return Err("not a schedule of forcekill: one begins with 'fk1:' and has eight parts".to_string());
+        };
+        let protocol: Protocol = protocol.parse()?;
+        let case =
+            protocol.case(model).ok_or_else(|| format!("{protocol} does not play the model '{model}'"))?;
+        let killers = killers.parse().ok().filter(|killers| (1..=3).contains(killers));
+        let schedule = Self {
+            protocol,
+            property: property.parse()?,
+            model: case.model,
+            killers: killers.ok_or("the number of killers must be 1, 2 or 3")?,
+            variant: variant.to_string(),
+            steps: match engine {
+                "loom" => loom_steps(steps)?,
+                "shuttle" => shuttle_steps(steps)?,
+                _ => return Err(format!("unknown engine '{engine}': a schedule is loom's or shuttle's")),
+            },
+        };
+        schedule.find_variant()?;
+        Ok(schedule)
+    }
+}
+
+fn loom_steps(text: &str) -> Result<Steps, String> {
+    let wrong = || format!("loom's steps are 'bound=none,reads=rmw,execution=12', not '{text}'");
+    let parts: Vec<_> = text.split(',').collect();
+    let [bound, reads, execution] = parts[..] else { return Err(wrong()) };
+    let bound = match bound.strip_prefix("bound=").ok_or_else(wrong)? {
+        "none" => None,
+        number => Some(number.parse().map_err(|_| wrong())?),
+    };
+    let rmw_reads = match reads {
+        "reads=rmw" => true,
+        "reads=plain" => false,
+        _ => return Err(wrong()),
+    };
+    let execution = execution.strip_prefix("execution=").and_then(|number| number.parse().ok());
+    let execution = execution.filter(|&number| number > 0).ok_or_else(wrong)?;
+    Ok(Steps::Loom { bound, rmw_reads, execution })
+}
+
+fn shuttle_steps(text: &str) -> Result<Steps, String> {
+    let wrong = || format!("shuttle's steps are 'pad=0,run=0*5+1*3', not '{text}'");
+    let (padding, runs) = text.split_once(',').ok_or_else(wrong)?;
+    let padding: usize =
+        padding.strip_prefix("pad=").and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
+    let mut choices = Vec::new();
+    for run in runs.strip_prefix("run=").ok_or_else(wrong)?.split('+') {
+        let (task, times) = run.split_once('*').ok_or_else(wrong)?;
+        let (task, times): (usize, usize) =
+            (task.parse().map_err(|_| wrong())?, times.parse().map_err(|_| wrong())?);
+        if times > MOST_CHOICES - choices.len() || padding > MOST_CHOICES {
+            return Err(format!("no schedule has more than {MOST_CHOICES} choices"));
+        }
+        choices.extend(std::iter::repeat_n(task, times));
+    }
+    Ok(Steps::Shuttle { padding, choices })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_is_one_word_and_reads_back() {
+        for word in [
+            "fk1:shuttle:pr-2365:no-lost-kill:lost-wake-up:1:interruptible:pad=0,run=0*5+1*3+0*1",
+            "fk1:loom:store-without-release:flags-in-order:flag-order:1:php:bound=2,reads=plain,execution=7",
+        ] {
+            assert_eq!(word.parse::<Schedule>().unwrap().to_string(), word);
+        }
+    }
+
+    #[test]
+    fn what_is_no_schedule_is_refused_with_a_reason() {
+        for (word, reason) in [
+            ("", "not a schedule"),
+            ("91011", "not a schedule"),
+            ("fk1:tlc:pr-2365:no-lost-kill:lost-wake-up:1:interruptible:x", "unknown engine 'tlc'"),
+            ("fk1:loom:pr-1:no-lost-kill:lost-wake-up:1:interruptible:x", "unknown design 'pr-1'"),
+            ("fk1:loom:pr-2365:none:lost-wake-up:1:interruptible:x", "unknown property"),
+            ("fk1:loom:pr-2365:no-lost-kill:none:1:interruptible:x", "does not play the model 'none'"),
+            ("fk1:loom:pr-2365:no-lost-kill:lost-wake-up:9:interruptible:x", "number of killers"),
+            ("fk1:loom:pr-2365:no-lost-kill:lost-wake-up:1:interruptible:x", "loom's steps are"),
+            (
+                "fk1:shuttle:pr-2365:no-lost-kill:lost-wake-up:1:interruptible:pad=0,run=0*99999999",
+                "no schedule has",
+            ),
+            ("fk1:shuttle:pr-2365:no-lost-kill:lost-wake-up:1:none:pad=0,run=0*1", "has no variant 'none'"),
+        ] {
+            let error = word.parse::<Schedule>().unwrap_err();
+            assert!(error.contains(reason) && !error.contains('\n'), "{word}: {error}");
+        }
+    }
+}
