@@ -67,3 +67,8 @@ pub use platform::unix::{KillSignal, SignalError};
 pub use platform::{Native, NativeConfig, Obstacle, Platform, Wake};
 pub use slot::{Occupant, PublicationId, RunId, Slot, SlotState};
 pub use wake::{PolicyError, ResendPolicy};
+
+/// The README's example is a test too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

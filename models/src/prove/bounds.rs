@@ -6,6 +6,7 @@ use crate::races::Race;
 use crate::races::lost_wake_up::LostWakeUp;
 use crate::races::slow_machine::SlowMachine;
 use crate::search::shuttle_search::Strategy;
+use crate::stage::Reads;
 
 /// loom's preemption bound; `None` searches everything.
 pub(super) fn loom_bound(model: &str, killers: usize, deep: bool) -> Option<usize> {
@@ -16,6 +17,16 @@ pub(super) fn loom_bound(model: &str, killers: usize, deep: bool) -> Option<usiz
         (LostWakeUp::NAME, 2) => Some(if deep { 3 } else { 2 }),
         (_, 2) => None,
         _ => Some(if deep { 3 } else { 2 }),
+    }
+}
+
+/// How loom makes loads. Both ways, except where the claim counts sends of several killers: it rests on stores being seen in
+/// the order of time, as they are when the thread has blocked in the kernel, and with plain loads the abstract machine lets
+/// a store that is made later be overwritten by an earlier one. `tests/known_limits.rs` keeps that.
+pub(super) fn loom_reads(model: &str, killers: usize) -> &'static [Reads] {
+    match (model, killers) {
+        (LostWakeUp::NAME, 2..) => &[Reads::ReadModifyWrite],
+        _ => &[Reads::ReadModifyWrite, Reads::Plain],
     }
 }
 

@@ -114,9 +114,9 @@ impl Report {
     pub fn shortcomings(&self) -> Vec<String> {
         let ours =
             self.cells.iter().filter(|cell| cell.protocol.is_ours() && cell.verdict == Verdict::Refuted);
-        let refuted = ours.map(|cell| {
-            let (schedule, what) = cell.refutation.as_ref().expect("a refuted cell has its schedule");
-            format!("{} was refuted: {what}; to see it again: forcekill replay {schedule}", cell.property)
+        let refuted = ours.filter_map(|cell| {
+            let (schedule, what) = cell.refutation.as_ref()?;
+            Some(format!("{} was refuted: {what}; to see it again: forcekill replay {schedule}", cell.property))
         });
         let passed = self.defects.iter().flat_map(|catch| &catch.cells);
         let passed = passed.filter(|cell| cell.verdict != Verdict::Refuted).map(|cell| {

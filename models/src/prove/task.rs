@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::bounds::{SHUTTLE_BOUND, loom_bound, loom_limit, shuttle_strategies};
+use super::bounds::{SHUTTLE_BOUND, loom_bound, loom_limit, loom_reads, shuttle_strategies};
 use super::outcome::{Cell, Verdict};
 use crate::cases::{Case, Engines, all_defects};
 use crate::designs::Design;
@@ -15,7 +15,6 @@ use crate::schedule::Schedule;
 use crate::search::loom_search::LoomSearch;
 use crate::search::shuttle_search::Strategy;
 use crate::search::{Outcome, Steps};
-use crate::stage::Reads;
 
 /// Which searches to make.
 #[derive(Clone, Debug, Default)]
@@ -164,7 +163,7 @@ impl Task {
         match self.engine {
             Engine::Loom => {
                 let bound = loom_bound(self.case.model, self.killers, self.deep);
-                let ways = [Reads::ReadModifyWrite, Reads::Plain];
+                let ways = loom_reads(self.case.model, self.killers).iter().copied();
                 self.search_each(ways, variants, |reads, setting, variant| {
                     let search = LoomSearch { bound, reads, limit: loom_limit(self.deep), last: None };
                     (search.run(self.case, setting, variant, oracle), true)

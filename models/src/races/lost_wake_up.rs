@@ -8,7 +8,9 @@
 //! none, one or two others that make one attempt each, at any time. The number of sends that a kind needs is exact:
 //! `reached` says that it was needed. `slow_machine` has the pause that was too short.
 //!
-//! **Not covered.** A wake that the system refuses (see the native tests). A VM loop that never calls anything: it checks
+//! **Not covered.** Weak memory with several killers: a number of sends can only be claimed where a store that is made later
+//! is seen later, which a thread that blocks in the kernel sees to and C++'s abstract machine does not. With one killer loom
+//! searches that too. A wake that the system refuses (see the native tests). A VM loop that never calls anything: it checks
 //! its flags at its next opcode and needs no wake.
 
 use std::sync::Arc;

@@ -138,12 +138,7 @@ impl<S: Scheduler> Scheduler for Limited<S> {
         self.scheduler.new_execution()
     }
 
-    fn next_task(
-        &mut self,
-        runnable: &[&Task],
-        current: Option<TaskId>,
-        yielding: bool,
-    ) -> Option<TaskId> {
+    fn next_task(&mut self, runnable: &[&Task], current: Option<TaskId>, yielding: bool) -> Option<TaskId> {
         self.scheduler.next_task(runnable, current, yielding)
     }
 

@@ -1,0 +1,147 @@
+//! The program as a user meets it: what it prints, and its exit status.
+
+use std::fs;
+use std::process::{Command, Output};
+
+fn forcekill(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_forcekill")).args(arguments).output().expect("the program starts")
+}
+
+fn status(output: &Output) -> Option<i32> {
+    output.status.code()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Bad usage and bad input: one line that names what was wrong, and exit status 2.
+#[test]
+fn bad_input_is_one_clear_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let foreign = folder.path().join("foreign");
+    fs::write(&foreign, "91010ccdedf9592aba2afd70104\nmore\n").unwrap();
+    let binary = folder.path().join("binary");
+    fs::write(&binary, [0xff, 0xfe, 0x00]).unwrap();
+    let (foreign, binary, missing) =
+        (foreign.to_str().unwrap(), binary.to_str().unwrap(), folder.path().join("missing"));
+    let unwritable = missing.join("results.json");
+    let cases: &[(&[&str], &str)] = &[
+        (&["prove", "--nonsense"], "--nonsense"),
+        (&["--nonsense"], "--nonsense"),
+        (&["provee"], "provee"),
+        (&["prove", "--property", "no-bugs"], "unknown property 'no-bugs'"),
+        (&["prove", "--design", "pr-1"], "unknown design 'pr-1'"),
+        (&["prove", "--model", "fashion"], "unknown model 'fashion'"),
+        (&["prove", "--property", "latch-holds"], "no model settles"),
+        (&["prove", "--model", "release-once", "--json", unwritable.to_str().unwrap()], "cannot write"),
+        (&["explain", "--property", "no-bugs"], "unknown property 'no-bugs'"),
+        (&["explain", "--design", "pr-1"], "unknown design 'pr-1'"),
+        (&["explain", "--property", "latch-holds"], "no model of pr-2365 settles latch-holds"),
+        (&["replay"], "SCHEDULE"),
+        (&["replay", missing.to_str().unwrap()], "cannot read the schedule"),
+        (&["replay", folder.path().to_str().unwrap()], "cannot read the schedule"),
+        (&["replay", foreign], "not a schedule of forcekill"),
+        (&["replay", binary], "cannot read the schedule"),
+        (&["replay", "fk1:x"], "not a schedule of forcekill"),
+    ];
+    for (arguments, reason) in cases {
+        let output = forcekill(arguments);
+        let line = text(&output.stderr);
+        assert_eq!(status(&output), Some(2), "{arguments:?}: {line}");
+        assert!(line.contains(reason) && line.trim_end().lines().count() == 1, "{arguments:?}: {line}");
+        assert_eq!(text(&output.stdout), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn every_command_documents_itself() {
+    for command in [&["--help"][..], &["prove", "--help"], &["explain", "--help"], &["replay", "--help"]] {
+        let output = forcekill(command);
+        assert_eq!(status(&output), Some(0));
+        assert!(text(&output.stdout).contains("Usage:"), "{command:?}");
+    }
+}
+
+/// What `explain` prints, `replay` plays again, from the command line and from a file.
+#[test]
+fn what_is_explained_can_be_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (design, property) in [
+        ("pr-2365", "no-lost-kill"),
+        ("pr-2365", "kill-hits-its-run"),
+        ("clear-after-free", "no-access-after-free"),
+        ("store-without-release", "flags-in-order"),
+        ("wake-after-unlock", "wake-hits-its-thread"),
+    ] {
+        let explained = forcekill(&["explain", "--design", design, "--property", property]);
+        let drawing = text(&explained.stdout);
+        assert_eq!(status(&explained), Some(0), "{design}");
+        let steps = drawing.lines().filter(|line| line.starts_with('│')).count();
+        assert!((3..=24).contains(&steps), "{design} takes {steps} lines:\n{drawing}");
+        let schedule = drawing.split_once("forcekill replay ").expect("the command that replays it").1.trim();
+        let replayed = forcekill(&["replay", schedule]);
+        assert_eq!(status(&replayed), Some(0), "{schedule}: {}", text(&replayed.stderr));
+        let last_line = |text: &str| text.lines().find(|line| line.starts_with(property)).map(str::to_string);
+        assert!(text(&replayed.stdout).contains(&format!("{property}: ")), "{drawing}");
+        assert_eq!(
+            last_line(&text(&replayed.stdout)),
+            drawing.lines().rev().find(|line| line.starts_with(property)).map(str::to_string)
+        );
+        let file = folder.path().join(design);
+        fs::write(&file, format!("{schedule}\n")).unwrap();
+        assert_eq!(status(&forcekill(&["replay", file.to_str().unwrap()])), Some(0));
+    }
+}
+
+/// A schedule of a broken design, played with the sound steps, breaks nothing: exit status 1.
+#[test]
+fn a_schedule_that_does_not_fail_again_says_so() {
+    let broken = forcekill(&["explain", "--design", "pr-2365", "--property", "no-lost-kill"]);
+    let drawing = text(&broken.stdout);
+    let schedule = drawing.split_once("forcekill replay ").unwrap().1.trim();
+    let sound = forcekill(&["replay", &schedule.replace("pr-2365", "forcekill")]);
+    assert_eq!(status(&sound), Some(1));
+    assert!(text(&sound.stdout).contains("did not break this time"));
+}
+
+/// The contract's JSON, for a part of the searches.
+#[test]
+fn the_json_has_the_contracts_form() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    let output = forcekill(&["prove", "--model", "kill-against-next-run", "--summary", "--json", path]);
+    assert_eq!(status(&output), Some(0), "{}", text(&output.stdout));
+    let json: serde_json::Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    let cells = json["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 12, "two designs, two engines, three sizes");
+    for cell in cells {
+        let keys: Vec<_> = cell.as_object().unwrap().keys().map(String::as_str).collect();
+        let mut contract = vec![
+            "complete",
+            "design",
+            "engine",
+            "executions",
+            "model",
+            "php_threads",
+            "preemption_bound",
+            "property",
+            "schedule",
+            "seconds",
+            "verdict",
+        ];
+        contract.sort_unstable();
+        assert_eq!(keys, contract);
+        assert_eq!(cell["schedule"].is_null(), cell["verdict"] != "refuted");
+        assert_eq!(cell["verdict"] == "refuted", cell["design"] == "pr-2365");
+    }
+    let refuted = cells.iter().find(|cell| cell["verdict"] == "refuted").unwrap();
+    assert_eq!(status(&forcekill(&["replay", refuted["schedule"].as_str().unwrap()])), Some(0));
+    assert!(json["reached"].as_array().unwrap().iter().all(|moment| moment["hits"].as_u64().unwrap() > 0));
+    let defects = json["defects"].as_array().unwrap();
+    assert!(
+        defects.iter().all(|defect| !defect["caught_by"].as_array().unwrap().is_empty())
+            && defects.len() == 5
+    );
+    assert_eq!(json["transitions"]["declared"], 0);
+}

@@ -1,0 +1,67 @@
+//! Every search of `forcekill prove`, one model a test, so that a failure names its race. The claim, the bounds and what is
+//! not covered stand at the head of each race's file.
+
+use forcekill_models::designs::Design;
+use forcekill_models::prove::{self, Options, Report, Verdict};
+
+/// Searches one model, for both designs and its defects, and asserts all that `prove` claims.
+fn prove(model: &str) -> Report {
+    let options = Options { models: vec![model.to_string()], ..Options::default() };
+    let report = prove::run(&prove::tasks(&options), |_| {});
+    assert!(!report.cells.is_empty(), "no search settles {model}");
+    assert_eq!(report.shortcomings(), Vec::<String>::new());
+    assert!(report.reached.values().all(|hits| *hits > 0) && !report.reached.is_empty());
+    for cell in report.cells.iter().filter(|cell| cell.protocol.is_ours() && cell.killers < 3) {
+        assert_eq!(cell.verdict, Verdict::Proved, "{} {} {:?}", cell.property, cell.killers, cell.engine);
+    }
+    report
+}
+
+/// Which properties the pull request breaks in a report.
+fn broken_by_the_pull_request(report: &Report) -> Vec<&'static str> {
+    let theirs = report.cells.iter().filter(|cell| cell.protocol.to_string() == Design::Pr2365.name());
+    let mut broken: Vec<_> =
+        theirs.filter(|cell| cell.verdict == Verdict::Refuted).map(|cell| cell.property.id()).collect();
+    broken.dedup();
+    broken
+}
+
+#[test]
+fn clear_against_kill() {
+    assert!(broken_by_the_pull_request(&prove("clear-against-kill")).is_empty());
+}
+
+#[test]
+fn republish_against_kill() {
+    assert_eq!(broken_by_the_pull_request(&prove("republish-against-kill")), ["kill-hits-its-run"]);
+}
+
+#[test]
+fn exit_against_kill() {
+    assert!(broken_by_the_pull_request(&prove("exit-against-kill")).is_empty());
+}
+
+#[test]
+fn kill_against_next_run() {
+    assert_eq!(broken_by_the_pull_request(&prove("kill-against-next-run")), ["kill-hits-its-run"]);
+}
+
+#[test]
+fn lost_wake_up() {
+    assert_eq!(broken_by_the_pull_request(&prove("lost-wake-up")), ["no-lost-kill"]);
+}
+
+#[test]
+fn slow_machine() {
+    prove("slow-machine");
+}
+
+#[test]
+fn flag_order() {
+    assert!(broken_by_the_pull_request(&prove("flag-order")).is_empty());
+}
+
+#[test]
+fn release_once() {
+    assert!(broken_by_the_pull_request(&prove("release-once")).is_empty());
+}
