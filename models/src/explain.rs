@@ -58,13 +58,9 @@ pub fn shortest(protocol: Protocol, property: Property) -> Result<Option<Explana
     Ok(None)
 }
 
-/// Leaves out what explains nothing: reads that found nothing, and locks that lead to a step of their own.
+/// Leaves out what explains nothing.
 fn condensed(steps: Vec<Step>) -> Vec<Step> {
-    let explains = |step: &Step| {
-        let what = step.what.as_str();
-        !(what.starts_with("reads") || what == "absorbs nothing")
-    };
-    steps.into_iter().filter(explains).collect()
+    steps.into_iter().filter(|step| step.what != "absorbs nothing").collect()
 }
 
 /// Draws steps as columns.

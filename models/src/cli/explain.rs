@@ -20,8 +20,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
     let protocol: Protocol = arguments.design.parse()?;
     let property: Property = arguments.property.parse()?;
+    let shortest = explain::shortest(protocol, property)?;
     println!("{property}: {}", property.statement());
-    match explain::shortest(protocol, property)? {
+    match shortest {
         None => println!("No search with one killer refutes it for {protocol}."),
         Some(found) => {
             let schedule = found.schedule;

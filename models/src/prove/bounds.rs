@@ -14,7 +14,7 @@ pub(super) fn loom_bound(model: &str, killers: usize, deep: bool) -> Option<usiz
         (SlowMachine::NAME, _) if deep => None,
         (SlowMachine::NAME, _) => Some(3),
         (_, 1) => None,
-        (LostWakeUp::NAME, 2) => Some(if deep { 3 } else { 2 }),
+        (LostWakeUp::NAME, 2) => Some(if deep { 4 } else { 3 }),
         (_, 2) => None,
         _ => Some(if deep { 3 } else { 2 }),
     }
@@ -30,9 +30,9 @@ pub(super) fn loom_reads(model: &str, killers: usize) -> &'static [Reads] {
     }
 }
 
-/// When a loom search of one variant gives up, and claims nothing but what it has seen.
+/// When a loom search of one variant gives up, and claims nothing but what it has seen. Far beyond what any takes.
 pub(super) fn loom_limit(deep: bool) -> Duration {
-    Duration::from_secs(if deep { 3600 } else { 60 })
+    Duration::from_secs(if deep { 7200 } else { 300 })
 }
 
 /// The preemption bound of shuttle's depth-first search, which goes from 0 up to this, so that the failure that it finds

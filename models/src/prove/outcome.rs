@@ -116,7 +116,10 @@ impl Report {
             self.cells.iter().filter(|cell| cell.protocol.is_ours() && cell.verdict == Verdict::Refuted);
         let refuted = ours.filter_map(|cell| {
             let (schedule, what) = cell.refutation.as_ref()?;
-            Some(format!("{} was refuted: {what}; to see it again: forcekill replay {schedule}", cell.property))
+            Some(format!(
+                "{} was refuted: {what}; to see it again: forcekill replay {schedule}",
+                cell.property
+            ))
         });
         let passed = self.defects.iter().flat_map(|catch| &catch.cells);
         let passed = passed.filter(|cell| cell.verdict != Verdict::Refuted).map(|cell| {

@@ -3,7 +3,8 @@
 //! **Claim.** Whoever sees `vm_interrupt` sees `timed_out` (`flags-in-order`), under weak memory too: with the check of PHP's
 //! VM (`zend_interrupt_helper`: load, store, load) and with the library's own for engines in Rust (load, swap, load).
 //!
-//! **Bounds.** One thread that looks twice; one killer with two sends, or two and three killers with one attempt each.
+//! **Bounds.** One thread that looks twice and one killer with two sends, or one that looks once and two or three killers
+//! with one attempt each.
 //!
 //! **Not covered.** An interrupt that PHP's check takes down unseen: its store overwrites a `vm_interrupt` that is newer than
 //! the one that it has loaded, and may then read an older `timed_out`. That kill is lost and the next send finds the thread;
@@ -25,7 +26,6 @@ use crate::stage::{ModelFlags, Stage};
 pub struct FlagOrder;
 
 const PHP: usize = 0;
-const LOOKS: usize = 2;
 
 impl Race for FlagOrder {
     const NAME: &'static str = "flag-order";
@@ -56,7 +56,8 @@ impl Race for FlagOrder {
                                 setting.strike(&slot, run);
                             }
                         });
-                        for _ in 0..LOOKS {
+                        // What a second look could find, one killer shows.
+                        for _ in 0..if setting.killers == 1 { 2 } else { 1 } {
                             look(&stage, &flags, setting.variant);
                         }
                         // The end of the run takes the flags down, which is no part of this race.
