@@ -184,7 +184,9 @@ fn judge<P: Stage>(stage: &P, kind: Kind, verdict: &Verdict, sends: u32) {
         }
         // A design that sends less often gives up earlier; nothing is lost by that.
         (Verdict::Unkillable(effort), None) if (1..sends).contains(&effort.sends) => {}
-        (verdict, _) => lost(format!("the kill of a script in a call of kind {} was lost: {verdict}", kind.name())),
+        (verdict, _) => {
+            lost(format!("the kill of a script in a call of kind {} was lost: {verdict}", kind.name()))
+        }
     }
     if !verdict.is_over() {
         stage.let_go();
