@@ -239,6 +239,16 @@ fn defects() -> Vec<Defect> {
             )],
         ),
         defect(
+            "acknowledge-early",
+            "a run is said to have ended before it is taken out of the slot",
+            vec![(case::<KillAgainstNextRun, SoundFlags, broken::AcknowledgeEarly>(), KillHitsItsRun, Both)],
+        ),
+        defect(
+            "clear-anybody",
+            "a thread that leaves takes out whoever is in the slot",
+            vec![(case::<ReleaseOnce, SoundFlags, broken::ClearAnybody>(), WakeHitsItsThread, Both)],
+        ),
+        defect(
             "leave-without-clear",
             "a thread leaves without clearing its slot",
             vec![

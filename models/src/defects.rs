@@ -173,6 +173,34 @@ impl<P: Stage, F: ModelFlags<P>> Steps<P, F> for EndRunBesideKillers {
     }
 }
 
+/// A run is said to have ended before it is taken out of the slot.
+pub struct AcknowledgeEarly;
+
+impl<P: Stage, F: ModelFlags<P>> Steps<P, F> for AcknowledgeEarly {
+    fn end_run(slot: &Slot<P, F, Self>, publication: PublicationId, run: RunId) {
+        slot.acknowledge(run);
+        let was_killed = slot.exclusive(|state| {
+            let occupant = state.published_as(publication)?;
+            occupant.run = None;
+            Some(occupant.was_killed()).filter(|killed| *killed).inspect(|_| Self::forget_kill(occupant))
+        });
+        if was_killed.is_some() {
+            <Self as Steps<P, F>>::absorb(slot.platform());
+        }
+    }
+}
+
+/// Whoever leaves takes the slot's occupant out, whichever publication it is.
+pub struct ClearAnybody;
+
+impl<P: Stage, F: ModelFlags<P>> Steps<P, F> for ClearAnybody {
+    fn clear(slot: &Slot<P, F, Self>, _publication: PublicationId) {
+        if let Some(occupant) = slot.exclusive(|state| state.occupant.take()) {
+            Self::discard(slot, occupant);
+        }
+    }
+}
+
 /// The slot is not cleared when its thread leaves.
 pub struct LeaveWithoutClear;
 

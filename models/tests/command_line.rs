@@ -141,7 +141,7 @@ fn the_json_has_the_contracts_form() {
     let defects = json["defects"].as_array().unwrap();
     assert!(
         defects.iter().all(|defect| !defect["caught_by"].as_array().unwrap().is_empty())
-            && defects.len() == 5
+            && defects.len() == 6
     );
     assert_eq!(json["transitions"]["declared"], 0);
 }

@@ -1,7 +1,7 @@
 //! A kill arrives when the run that it was armed for is over, and the next one has begun on the same thread.
 //!
-//! **Claim.** The second run neither sees an interrupt nor has a call interrupted by a wake of the first
-//! (`kill-hits-its-run`).
+//! **Claim.** The second run neither sees an interrupt nor has a call interrupted by a wake of the first, and a run that is
+//! said to have ended can be killed no more (`kill-hits-its-run`).
 //!
 //! **Bounds.** One thread, one publication, two runs; one killer with two sends, or two and three killers with one attempt each. In
 //! `php` the engine takes both flags down when a run starts, as `php_request_startup` does; in `plain` it does not.
@@ -50,12 +50,16 @@ impl Race for KillAgainstNextRun {
                             let (stage, slot) = (stage.clone(), Arc::clone(&slot));
                             let setting = setting.clone();
                             move || {
-                                let gone = setting.strike(&slot, run) == Found::Nothing;
-                                let next_has_begun = setting.killers == 1
-                                    && slot.current_run().is_some_and(|current| current != run);
-                                if !gone {
+                                let found = setting.strike(&slot, run);
+                                let current = if setting.killers == 1 { slot.current_run() } else { None };
+                                if found == Found::EndedAfterOne && current == Some(run) {
+                                    stage.oracle().violate(Property::KillHitsItsRun, || {
+                                        "a run was said to have ended and could still be killed".to_string()
+                                    });
+                                }
+                                if found != Found::Nothing {
                                     stage.oracle().reached(Self::MOMENTS[0]);
-                                } else if next_has_begun {
+                                } else if current.is_some_and(|current| current != run) {
                                     stage.oracle().reached(Self::MOMENTS[1]);
                                 }
                             }

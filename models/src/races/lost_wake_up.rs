@@ -150,7 +150,7 @@ impl Race for LostWakeUp {
                                 let sends =
                                     kind.needs().map_or(SENDS_IN_VAIN, |needs| needs + setting.spare_sends);
                                 let verdict = slot.kill(run, &stage.policy(sends));
-                                judge(&stage, kind, &verdict, sends);
+                                judge(&stage, kind, &verdict, (sends, setting.killers == 1));
                             }
                         });
                         run_script(&stage, &flags, kind);
@@ -165,7 +165,7 @@ impl Race for LostWakeUp {
 }
 
 /// Holds the verdict against what the kind of call allows.
-fn judge<P: Stage>(stage: &P, kind: Kind, verdict: &Verdict, sends: u32) {
+fn judge<P: Stage>(stage: &P, kind: Kind, verdict: &Verdict, (sends, alone): (u32, bool)) {
     let lost = |what: String| stage.oracle().violate(Property::NoLostKill, || what);
     match (verdict, kind.needs()) {
         (Verdict::Ended(_), _) if stage.oracle().progress() == 0 => {
@@ -176,6 +176,9 @@ fn judge<P: Stage>(stage: &P, kind: Kind, verdict: &Verdict, sends: u32) {
         }
         (Verdict::Ended(effort), Some(needs)) if effort.sends > needs => {
             stage.oracle().reached(SlowMachine::MOMENTS[0]);
+        }
+        (Verdict::AlreadyGone, _) if alone => {
+            lost("the verdict was AlreadyGone, and nobody else had ended the run".to_string());
         }
         // Another killer ended it, or gave up and let the call go.
         (Verdict::Ended(_) | Verdict::AlreadyGone, _) => {}

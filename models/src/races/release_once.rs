@@ -76,7 +76,8 @@ fn leave_by_hand<P: Stage, F: ModelFlags<P>, D: Steps<P, F>>(
     let (first, second) = (F::allocate(stage), F::allocate(stage));
     // SAFETY: `leave` below clears it, if it is still there by then, before it frees the storage.
     let publication = unsafe { slot.publish(first.flags()) };
-    start(slot.begin_run(publication));
+    let run = slot.begin_run(publication);
+    start(run);
     if clear {
         slot.clear(publication);
         D::leave(slot, publication, first);
@@ -84,7 +85,14 @@ fn leave_by_hand<P: Stage, F: ModelFlags<P>, D: Steps<P, F>>(
     } else {
         // SAFETY: left below.
         let successor = unsafe { slot.publish(second.flags()) };
+        let successors_run = slot.begin_run(successor);
+        slot.end_run(publication, run);
         D::leave(slot, publication, first);
+        if slot.current_run() != Some(successors_run) {
+            stage.oracle().violate(Property::WakeHitsItsThread, || {
+                "a publication that had been replaced took its successor out of the slot".to_string()
+            });
+        }
         D::leave(slot, successor, second);
     }
 }
