@@ -50,7 +50,8 @@ pub struct Setting {
     pub killers: usize,
     /// The variant's number.
     pub variant: usize,
-    /// How many pauses of a killer are too short, and so how many sends it has to spare.
+    /// How many sends a killer has to spare: one for each pause that is too short, and one for each other killer, whose wake
+    /// may come while this one is between its two stores.
     pub spare_sends: u32,
 }
 
@@ -79,7 +80,8 @@ enum Found {
 impl Setting {
     /// So many killers, in this variant.
     pub fn new(killers: usize, variant: &Variant) -> Self {
-        let spare_sends = u32::from(matches!(variant.expiry, Expiry::WhenStuck { early: Some(_) }));
+        let early = usize::from(matches!(variant.expiry, Expiry::WhenStuck { early: Some(_) }));
+        let spare_sends = (early + killers - 1) as u32;
         Self { killers, variant: variant.number, spare_sends }
     }
 

@@ -22,6 +22,22 @@ fn plain_loads_do_not_know_that_a_blocked_thread_has_made_its_stores() {
     let oracle = Arc::new(Oracle::watching(&[Property::NoLostKill]));
     let limit = Duration::from_secs(60);
     let search = LoomSearch { bound: Some(2), reads: Reads::Plain, limit, last: None };
-    let outcome = search.run(case, &Setting::new(2, &variant), &variant, &oracle);
+    let setting = Setting { spare_sends: 0, ..Setting::new(2, &variant) };
+    let outcome = search.run(case, &setting, &variant, &oracle);
+    assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
+}
+
+/// A second killer costs a send more: its wake can come while the first is between its two stores, so that a script which
+/// clears `timed_out` swallows both kills. Sequentially consistent, and found at three preemptions; with no send to spare it
+/// must be found again.
+#[test]
+fn a_second_killer_can_cost_a_send() {
+    let case = cases::of(Design::Forcekill).iter().find(|case| case.model == "lost-wake-up").unwrap();
+    let variant = (case.variants)(2).into_iter().find(|variant| variant.name == "clears-timed-out").unwrap();
+    let oracle = Arc::new(Oracle::watching(&[Property::NoLostKill]));
+    let limit = Duration::from_secs(120);
+    let search = LoomSearch { bound: Some(3), reads: Reads::ReadModifyWrite, limit, last: None };
+    let setting = Setting { spare_sends: 0, ..Setting::new(2, &variant) };
+    let outcome = search.run(case, &setting, &variant, &oracle);
     assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
 }

@@ -1,7 +1,7 @@
 //! `forcekill prove`
 
 use std::io::{IsTerminal, stderr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -45,7 +45,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
     }
     // Before hours of searching, and not after: a file that cannot be written is bad input.
     if let Some(path) = &arguments.json {
-        write(path, "")?;
+        // Opened to append: what an earlier run has written stays until there is something to put in its place.
+        let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
+        opened.map_err(|error| cannot_write(path, &error))?;
     }
     let started = Instant::now();
     let bar = progress_bar(tasks.len());
@@ -128,6 +130,10 @@ fn progress_bar(searches: usize) -> ProgressBar {
     bar
 }
 
-fn write(path: &PathBuf, text: &str) -> Result<(), BadInput> {
-    std::fs::write(path, text).map_err(|error| BadInput(format!("cannot write {}: {error}", path.display())))
+fn write(path: &Path, text: &str) -> Result<(), BadInput> {
+    std::fs::write(path, text).map_err(|error| cannot_write(path, &error))
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> BadInput {
+    BadInput(format!("cannot write {}: {error}", path.display()))
 }

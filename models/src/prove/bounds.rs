@@ -14,7 +14,8 @@ pub(super) fn loom_bound(model: &str, killers: usize, deep: bool) -> Option<usiz
         (SlowMachine::NAME, _) if deep => None,
         (SlowMachine::NAME, _) => Some(3),
         (_, 1) => None,
-        (LostWakeUp::NAME, 2) => Some(if deep { 4 } else { 3 }),
+        (LostWakeUp::NAME, 2) => Some(if deep { 3 } else { 2 }),
+        (LostWakeUp::NAME, 3) => Some(if deep { 2 } else { 1 }),
         (_, 2) => None,
         _ => Some(if deep { 3 } else { 2 }),
     }
