@@ -95,7 +95,7 @@ impl Setting {
                 Attempt::Made(_) => Found::Hit,
             };
         }
-        let policy = slot.platform().policy(2);
+        let policy = slot.platform().policy_in_vain(2);
         match slot.kill(run, &policy) {
             Verdict::AlreadyGone => Found::Nothing,
             Verdict::Ended(effort) if effort.attempts == 1 => Found::EndedAfterOne,

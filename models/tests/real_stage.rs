@@ -54,7 +54,7 @@ fn kill_against_next_run() {
 
 #[test]
 fn flag_order() {
-    play::<FlagOrder>(300);
+    play::<FlagOrder>(100);
 }
 
 #[test]

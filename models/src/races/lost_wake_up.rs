@@ -150,7 +150,11 @@ impl Race for LostWakeUp {
                                 }
                                 let sends =
                                     kind.needs().map_or(SENDS_IN_VAIN, |needs| needs + setting.spare_sends);
-                                let verdict = slot.kill(run, &stage.policy(sends));
+                                let policy = match kind.needs() {
+                                    Some(_) => stage.policy(sends),
+                                    None => stage.policy_in_vain(sends),
+                                };
+                                let verdict = slot.kill(run, &policy);
                                 judge(&stage, kind, &verdict, (sends, setting.killers == 1));
                             }
                         });
