@@ -2,7 +2,7 @@
 //!
 //! **Claim.** A thread that can be interrupted ends within the number of sends that [`Kind::needs`] states, plus one for each
 //! other killer, wherever the first wake lands (the other's wake can come between this one's two stores, and a script that
-//! clears `timed_out` then swallows both: `tests/known_limits.rs` keeps that); a thread that cannot be ended gets the verdict `Unkillable` after every send of the policy; and `Ended`
+//! clears `timed_out` then swallows both: `tests/known_limits.rs` keeps that); a thread that cannot be ended gets the verdict `Unkillable`, in some execution after every send of the policy (`reached`); and `Ended`
 //! is never said of a run that goes on (`no-lost-kill`).
 //!
 //! **Bounds.** One thread, one run, one call after another; one killer, whose pauses last until the thread cannot move, and
