@@ -93,14 +93,25 @@ pub trait Lock<T>: Send + Sync {
 pub trait MonitorValue: Clone + Eq + std::hash::Hash + fmt::Debug + Send + 'static {}
 impl<T: Clone + Eq + std::hash::Hash + fmt::Debug + Send + 'static> MonitorValue for T {}
 
-/// A value with a lock and a way to wait for it to change.
-pub trait Monitor<T>: Send + Sync {
-    /// Changes the value in one critical section and notifies every waiter.
-    fn with<R>(&self, change: impl FnOnce(&mut T) -> R) -> R;
+/// What a critical section can answer: a search compares the answers that it gets in one order with those of the other.
+pub trait Answer: Clone + Eq + std::hash::Hash + fmt::Debug + 'static {}
+impl<T: Clone + Eq + std::hash::Hash + fmt::Debug + 'static> Answer for T {}
 
-    /// Waits until `ready` answers `Some`, or until `deadline` (in the platform's clock) has passed. `ready` is
-    /// asked once more under the lock when the deadline passes, so an answer that is already there is never missed.
-    fn wait_until<R>(&self, deadline: Duration, ready: impl FnMut(&mut T) -> Option<R>) -> Option<R>;
+/// A value with a lock and a way to wait for it to change: the one form of shared lifecycle state.
+///
+/// Every closure must be pure but for the value that it is given: it may be run any number of times, on copies too. That is
+/// how a search finds out whether two sections commute. A section must not use another monitor, or this one.
+pub trait Monitor<T: MonitorValue>: Send + Sync {
+    /// Changes the value in one critical section and notifies every waiter.
+    fn with<R: Answer>(&self, change: impl Fn(&mut T) -> R) -> R;
+
+    /// Waits until `ready` answers `Some`. Where it answers `None` it must leave the value alone; where it answers `Some` it
+    /// may change it, and every waiter is notified.
+    fn wait<R: Answer>(&self, ready: impl Fn(&mut T) -> Option<R>) -> R;
+
+    /// The same, until `deadline` (in the platform's clock) has passed. `ready` is asked once more under the lock when the
+    /// deadline passes, so an answer that is already there is never missed.
+    fn wait_until<R: Answer>(&self, deadline: Duration, ready: impl Fn(&mut T) -> Option<R>) -> Option<R>;
 }
 
 /// What became of one wake-up.

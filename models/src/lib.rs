@@ -3,6 +3,7 @@ pub mod cases;
 pub mod defects;
 pub mod designs;
 pub mod explain;
+pub mod explorer;
 pub mod oracle;
 pub mod property;
 pub mod protocol;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::Duration;
 
-use forcekill::platform::{Flag, Lock, Monitor, MonitorValue};
+use forcekill::platform::{Answer, Flag, Lock, Monitor, MonitorValue};
 use forcekill::{InterruptFlags, Obstacle, Platform, Wake};
 
 use crate::world::{Event, FlagName, World};
@@ -154,12 +154,19 @@ impl<T> SimMonitor<T> {
     }
 }
 
-impl<T: Send> Monitor<T> for SimMonitor<T> {
-    fn with<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+impl<T: MonitorValue> Monitor<T> for SimMonitor<T> {
+    fn with<R: Answer>(&self, change: impl Fn(&mut T) -> R) -> R {
         change(&mut self.value())
     }
 
-    fn wait_until<R>(&self, deadline: Duration, mut ready: impl FnMut(&mut T) -> Option<R>) -> Option<R> {
+    /// The one thread that waits is the killer, and everything else happens while it does; so a wait without a deadline is
+    /// one up to the end of time, and a wait that reaches it is for ever.
+    fn wait<R: Answer>(&self, ready: impl Fn(&mut T) -> Option<R>) -> R {
+        self.wait_until(Duration::MAX, ready)
+            .expect("a deadlock: nothing can happen any more, and somebody waits")
+    }
+
+    fn wait_until<R: Answer>(&self, deadline: Duration, ready: impl Fn(&mut T) -> Option<R>) -> Option<R> {
         assert_eq!(self.world.open_sections(), 0, "somebody waits with the slot's lock held");
         self.world.record(Event::Waits);
         loop {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use super::{Flag, Lock, Monitor};
+use super::{Answer, Flag, Lock, Monitor, MonitorValue};
 
 impl Flag for AtomicBool {
     #[inline]
@@ -69,24 +69,42 @@ impl<T> StdMonitor<T> {
     fn state(&self) -> MutexGuard<'_, Watched<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl<T: Send> Monitor<T> for StdMonitor<T> {
-    #[inline]
-    fn with<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
-        let mut state = self.state();
-        let result = change(&mut state.value);
+    fn notify(&self, state: &Watched<T>) {
         if state.waiters > 0 {
             self.changed.notify_all();
         }
+    }
+}
+
+impl<T: MonitorValue> Monitor<T> for StdMonitor<T> {
+    #[inline]
+    fn with<R: Answer>(&self, change: impl Fn(&mut T) -> R) -> R {
+        let mut state = self.state();
+        let result = change(&mut state.value);
+        self.notify(&state);
         result
     }
 
-    fn wait_until<R>(&self, deadline: Duration, mut ready: impl FnMut(&mut T) -> Option<R>) -> Option<R> {
+    fn wait<R: Answer>(&self, ready: impl Fn(&mut T) -> Option<R>) -> R {
+        let mut state = self.state();
+        loop {
+            if let Some(answer) = ready(&mut state.value) {
+                self.notify(&state);
+                return answer;
+            }
+            state.waiters += 1;
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiters -= 1;
+        }
+    }
+
+    fn wait_until<R: Answer>(&self, deadline: Duration, ready: impl Fn(&mut T) -> Option<R>) -> Option<R> {
         let mut state = self.state();
         loop {
             // Asked before the clock is read: an answer that is there when the deadline passes counts.
             if let Some(answer) = ready(&mut state.value) {
+                self.notify(&state);
                 return Some(answer);
             }
             let left = deadline.saturating_sub(self.origin.elapsed());

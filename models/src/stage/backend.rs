@@ -38,21 +38,23 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
 
 /// A mutex with a condition variable: one critical section is one step.
 ///
-/// Waiters are woken by [`Gate::change`] and by a [`Look::Changed`] alone. Everything else would be sound too, but two
+/// Waiters are woken by [`Gate::change`], a [`Look::Changed`] and a [`Look::Taken`] alone. Everything else would be sound too, but two
 /// waiters that look at the same value would wake each other for ever.
 pub trait Gate<T>: Send + Sync + 'static {
     /// One section that may change what others wait for.
     fn change<R>(&self, section: impl FnOnce(&mut T) -> R) -> R;
     /// One section that changes nothing that others wait for.
     fn look<R>(&self, section: impl FnOnce(&mut T) -> R) -> R;
-    /// Waits until `look` answers [`Look::Ready`].
+    /// Waits until `look` answers [`Look::Ready`] or [`Look::Taken`].
     fn wait<R>(&self, look: impl FnMut(&mut T) -> Look<R>) -> R;
 }
 
 /// What a waiter finds when it looks.
 pub enum Look<R> {
-    /// What it waited for.
+    /// What it waited for; nothing that others wait for has changed.
     Ready(R),
+    /// What it waited for, and taking it changed something that others wait for.
+    Taken(R),
     /// Not that; and it changed something that others wait for.
     Changed,
     /// Not that.
@@ -121,6 +123,12 @@ macro_rules! checker_sync {
                 loop {
                     match look(&mut state.0) {
                         Look::Ready(answer) => return answer,
+                        Look::Taken(answer) => {
+                            if state.1 > 0 {
+                                self.changed.notify_all();
+                            }
+                            return answer;
+                        }
                         Look::Changed if state.1 > 0 => self.changed.notify_all(),
                         Look::Changed | Look::Unchanged => {}
                     }

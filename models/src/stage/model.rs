@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use forcekill::platform::{Flag, Lock, Monitor, MonitorValue};
+use forcekill::platform::{Answer, Flag, Lock, Monitor, MonitorValue};
 use forcekill::{Obstacle, Platform, ResendPolicy, Wake};
 
 use super::backend::{Backend, Gate, Look};
@@ -397,9 +397,9 @@ impl<B: Backend, T> ModelMonitor<B, T> {
 }
 
 impl<B: Backend, T: MonitorValue> Monitor<T> for ModelMonitor<B, T> {
-    fn with<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+    fn with<R: Answer>(&self, change: impl Fn(&mut T) -> R) -> R {
         match self.model.0.expiry {
-            Expiry::AnyTime => self.gate.look(|()| self.value(change)),
+            Expiry::AnyTime => self.gate.change(|()| self.value(change)),
             // Those who wait until the threads are stuck wait at the kernel's gate, the others look through this one. Both
             // are held, so that the change is one step to either; nobody takes them in the other order.
             Expiry::WhenStuck { .. } => {
@@ -408,16 +408,25 @@ impl<B: Backend, T: MonitorValue> Monitor<T> for ModelMonitor<B, T> {
         }
     }
 
-    fn wait_until<R>(&self, _deadline: Duration, mut ready: impl FnMut(&mut T) -> Option<R>) -> Option<R> {
+    fn wait<R: Answer>(&self, ready: impl Fn(&mut T) -> Option<R>) -> R {
+        let gate = match self.model.0.expiry {
+            Expiry::AnyTime => &self.gate,
+            Expiry::WhenStuck { .. } => &self.model.0.kernel_gate,
+        };
+        gate.wait(|()| self.value(&ready).map_or(Look::Unchanged, Look::Taken))
+    }
+
+    fn wait_until<R: Answer>(&self, _deadline: Duration, ready: impl Fn(&mut T) -> Option<R>) -> Option<R> {
         let answer = match self.model.0.expiry {
             Expiry::WhenStuck { early } if !self.is_early(early) => {
-                self.model.0.kernel_gate.wait(|()| match self.value(&mut ready) {
+                self.model.0.kernel_gate.wait(|()| match self.value(&ready) {
                     Some(answer) => Look::Ready(Some(answer)),
                     None if self.model.kernel(|kernel| kernel.is_stuck()) => Look::Ready(None),
                     None => Look::Unchanged,
                 })
             }
-            _ => self.gate.look(|()| self.value(ready)),
+            // It may take something, so those who wait without a deadline must look again.
+            _ => self.gate.change(|()| self.value(&ready)),
         };
         let how = if answer.is_some() { "stops waiting: the run has ended" } else { "waits in vain" };
         self.model.note(|| how.to_string());
