@@ -51,21 +51,29 @@
 //! code between them is the same on a real system and under the model checkers. The decisions that the proofs turn on
 //! are the methods of [`Steps`](steps::Steps).
 
+pub mod drain;
 pub mod engine;
 mod kill;
+mod lingering;
 mod occupy;
 pub mod platform;
 mod slot;
+pub mod state;
 pub mod steps;
+pub mod thread;
 mod wake;
 
+pub use drain::{Drained, Fate, Limits, LimitsOverflow, drain, resume, shut_down};
 pub use engine::{ForeignFlags, InterruptFlags, OwnedFlags, ThreadStorage};
 pub use kill::{Effort, Verdict};
+pub use lingering::{Lingering, Registration, StillLingering};
 pub use occupy::Occupied;
 #[cfg(unix)]
 pub use platform::unix::{KillSignal, SignalError};
-pub use platform::{Native, NativeConfig, Obstacle, Platform, Wake};
+pub use platform::{Native, NativeConfig, Obstacle, Platform, SpawnError, Wake};
 pub use slot::{Occupant, PublicationId, RunId, Slot, SlotState};
+pub use state::{IllegalTransition, State, States};
+pub use thread::{Request, Thread};
 pub use wake::{PolicyError, ResendPolicy};
 
 /// The README's example is a test too.

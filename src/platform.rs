@@ -44,6 +44,12 @@ pub trait Platform: Clone + Send + Sync + 'static {
     /// A new monitor around `value`.
     fn monitor<T: MonitorValue>(&self, value: T) -> Self::Monitor<T>;
 
+    /// Starts an OS thread that runs `body` and that nobody joins.
+    ///
+    /// # Errors
+    /// If the system refuses; `body` is dropped without being run.
+    fn spawn(&self, body: impl FnOnce() + Send + 'static) -> Result<(), SpawnError>;
+
     /// The monotonic clock, as the time since this platform's origin.
     fn now(&self) -> Duration;
 
@@ -113,6 +119,23 @@ pub trait Monitor<T: MonitorValue>: Send + Sync {
     /// deadline passes, so an answer that is already there is never missed.
     fn wait_until<R: Answer>(&self, deadline: Duration, ready: impl Fn(&mut T) -> Option<R>) -> Option<R>;
 }
+
+/// The system refused to start a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SpawnError {
+    /// The system's error number, if it gave one.
+    pub errno: Option<i32>,
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the system refused to start a thread")?;
+        self.errno.map_or(Ok(()), |errno| write!(f, " (errno {errno})"))?;
+        write!(f, ": lower the number of threads, or raise the limit on them")
+    }
+}
+
+impl std::error::Error for SpawnError {}
 
 /// What became of one wake-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

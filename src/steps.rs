@@ -14,12 +14,27 @@
 //! | [`end_run`](Steps::end_run) | closes the run alone, then settles it | flags or a late signal hit the next run |
 //! | [`clear`](Steps::clear) | takes the target out and releases it, once | a handle is closed twice |
 //! | [`leave`](Steps::leave) | clears, then frees | a kill writes into freed storage |
+//! | [`spawn`](Steps::spawn) | counts the thread, then spawns it | the engine is torn down under a thread that starts |
+//! | [`request`](Steps::request) | with a deadline | a restart or shutdown waits for ever |
+//! | [`refuses`](Steps::refuses) | Reserved, ShuttingDown, Done, Abandoned | a call waits for a thread that never comes |
+//! | [`wait_for_leaver`](Steps::wait_for_leaver) | with a deadline, in both phases | a stuck thread holds up a restart for ever |
+//! | [`awaits`](Steps::awaits) | every state that ends the wait | a call waits for what has happened already |
+//! | [`let_go`](Steps::let_go) | only from Restarting | a thread that was abandoned parks for ever |
+//! | [`told`](Steps::told) | also ShuttingDown and Abandoned | a thread that was drained is never shut down |
+//! | [`abandon`](Steps::abandon) | only what has not let go | a cooperative thread is lost |
+//! | [`record`](Steps::record) | every thread, whatever its fate | the counts of a restart do not add up |
 
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
+use std::time::Duration;
+
+use crate::drain::{Call, Fate, Phase};
 use crate::engine::{InterruptFlags, ThreadStorage};
-use crate::platform::{Flag, Platform, Wake};
+use crate::lingering::Lingering;
+use crate::platform::{Flag, Monitor, Platform, SpawnError, Wake};
 use crate::slot::{Occupant, PublicationId, RunId, Slot, SlotState};
+use crate::state::{Event, State, States};
+use crate::thread::{Request, Thread};
 use crate::wake::ResendPolicy;
 
 /// What one attempt of a kill came to.
@@ -162,6 +177,91 @@ where
     fn leave<T: ThreadStorage>(slot: &Slot<P, F, Self>, publication: PublicationId, storage: T) {
         Self::clear(slot, publication);
         storage.free();
+    }
+
+    /// Starts an OS thread of the engine's.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    fn spawn(
+        thread: &Thread<P, F, Self>,
+        lingering: &Lingering<P>,
+        body: impl FnOnce() + Send + 'static,
+    ) -> Result<(), SpawnError> {
+        // Before the spawn: whoever waits for zero must not find it between this thread and the one that spawns it.
+        let registration = lingering.register();
+        thread.platform().spawn(move || {
+            body();
+            drop(registration);
+        })
+    }
+
+    /// Asks `event` of a thread: taken where it is stable, refused where it never will be; anywhere else this waits.
+    fn request(thread: &Thread<P, F, Self>, event: Event, deadline: Duration) -> Request {
+        let now = thread.platform().now();
+        let answer = thread.lifecycle().wait_until(deadline, |lifecycle| {
+            if Self::refuses(lifecycle.state()) {
+                Some(Request::Refused(lifecycle.state()))
+            } else {
+                lifecycle.apply(event, now).ok().map(|_| Request::Taken)
+            }
+        });
+        answer.unwrap_or(Request::Busy)
+    }
+
+    /// Whether a safe request is refused in this state.
+    #[inline]
+    fn refuses(state: State) -> bool {
+        state.refuses_requests()
+    }
+
+    /// Waits for a thread that was asked to let go, or to exit; `None` if the deadline passed first.
+    fn wait_for_leaver(
+        thread: &Thread<P, F, Self>,
+        call: Call,
+        deadline: Duration,
+        phase: Phase,
+    ) -> Option<State> {
+        let _ = phase;
+        thread.wait_for_until(Self::awaits(call), deadline)
+    }
+
+    /// The states that end the wait for a thread that was asked.
+    #[inline]
+    fn awaits(call: Call) -> States {
+        call.awaits()
+    }
+
+    /// The thread lets go of its script.
+    ///
+    /// # Errors
+    /// If it is not asked to, or not any more; the error is the state that it is in.
+    fn let_go(thread: &Thread<P, F, Self>) -> Result<(), State> {
+        thread.change(Event::Yield).map(drop).map_err(|error| error.state)
+    }
+
+    /// The states that end the wait of a thread that has let go.
+    #[inline]
+    fn told() -> States {
+        States::TOLD
+    }
+
+    /// Gives up on a thread that did not come back.
+    ///
+    /// # Errors
+    /// If it came back in that moment, or somebody else has given up on it; the error is the state that it is in.
+    fn abandon(thread: &Thread<P, F, Self>, call: Call) -> Result<(), State> {
+        let now = thread.platform().now();
+        let abandoned = thread.with(|lifecycle| match (call, lifecycle.state()) {
+            (Call::Restart, _) | (_, State::Restarting) => lifecycle.apply(Event::Abandon, now),
+            (Call::Shutdown, _) => lifecycle.apply(Event::AbandonAtShutdown, now),
+        });
+        abandoned.map(drop).map_err(|error| error.state)
+    }
+
+    /// Takes down what became of a thread.
+    fn record(fates: &mut Vec<(usize, Fate)>, index: usize, fate: Fate) {
+        fates.push((index, fate));
     }
 }
 

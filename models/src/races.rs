@@ -125,7 +125,7 @@ impl<P: Stage> Crew<P> {
     /// Starts the setting's number of killers, each of which runs `body`.
     fn start<K: FnOnce() + Send + 'static>(&self, stage: &P, setting: &Setting, body: impl Fn() -> K) {
         for name in &KILLER_NAMES[..setting.killers] {
-            let joiner = stage.spawn(name, body());
+            let joiner = stage.start(name, body());
             self.joiners().push(joiner);
         }
     }

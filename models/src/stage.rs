@@ -41,7 +41,7 @@ pub trait Stage: Platform {
     fn freed_cell(&self) -> Self::Freed;
 
     /// Starts a thread that kills. It is no thread of the engine's and publishes nothing.
-    fn spawn(&self, name: &'static str, body: impl FnOnce() + Send + 'static) -> Self::Joiner;
+    fn start(&self, name: &'static str, body: impl FnOnce() + Send + 'static) -> Self::Joiner;
 
     /// Waits for a thread to end.
     ///

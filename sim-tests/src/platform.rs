@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::Duration;
 
 use forcekill::platform::{Answer, Flag, Lock, Monitor, MonitorValue};
-use forcekill::{InterruptFlags, Obstacle, Platform, Wake};
+use forcekill::{InterruptFlags, Obstacle, Platform, SpawnError, Wake};
 
 use crate::world::{Event, FlagName, World};
 
@@ -55,6 +55,12 @@ impl Platform for World {
 
     fn monitor<T: MonitorValue>(&self, value: T) -> SimMonitor<T> {
         SimMonitor { world: self.clone(), value: Mutex::new(value) }
+    }
+
+    fn spawn(&self, body: impl FnOnce() + Send + 'static) -> Result<(), SpawnError> {
+        // This world has one thread alone, and it is there from the start.
+        drop(body);
+        Err(SpawnError { errno: None })
     }
 
     fn now(&self) -> Duration {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 #[cfg(unix)]
 use super::unix::{KillSignal, UnixTarget, signal_handler};
-use super::{MonitorValue, Obstacle, Platform, StdLock, StdMonitor, Wake};
+use super::{MonitorValue, Obstacle, Platform, SpawnError, StdLock, StdMonitor, Wake};
 
 /// How the real platform wakes threads.
 ///
@@ -123,6 +123,11 @@ impl Platform for Native {
 
     fn monitor<T: MonitorValue>(&self, value: T) -> StdMonitor<T> {
         StdMonitor::new(value, self.origin)
+    }
+
+    fn spawn(&self, body: impl FnOnce() + Send + 'static) -> Result<(), SpawnError> {
+        let spawned = std::thread::Builder::new().name("forcekill".into()).spawn(body);
+        spawned.map(drop).map_err(|error| SpawnError { errno: error.raw_os_error() })
     }
 
     fn now(&self) -> Duration {

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::hash::Hash;
 
-use forcekill::platform::{Flag, Lock};
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use forcekill::platform::{Answer, Flag, Lock, Monitor, MonitorValue};
 
 /// The primitives of one model checker.
 pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
@@ -13,6 +16,8 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     type Lock<T: Send + Sync + 'static>: Lock<T>;
     /// A mutex with a condition variable.
     type Gate<T: Send + 'static>: Gate<T>;
+    /// A monitor, each operation of which is one step; a wait with a deadline can give up at any time.
+    type Monitor<T: MonitorValue>: Monitor<T>;
     /// The freed-storage oracle.
     type Freed: FreedCell;
     /// A thread to join.
@@ -26,6 +31,8 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     fn lock<T: Send + Sync + 'static>(&self, value: T) -> Self::Lock<T>;
     /// A gate around `value`.
     fn gate<T: Send + 'static>(&self, value: T) -> Self::Gate<T>;
+    /// A monitor around `value`.
+    fn monitor<T: MonitorValue>(&self, value: T) -> Self::Monitor<T>;
     /// A cell: not freed.
     fn freed_cell(&self) -> Self::Freed;
     /// Starts a thread.
@@ -47,6 +54,34 @@ pub trait Gate<T>: Send + Sync + 'static {
     fn look<R>(&self, section: impl FnOnce(&mut T) -> R) -> R;
     /// Waits until `look` answers [`Look::Ready`] or [`Look::Taken`].
     fn wait<R>(&self, look: impl FnMut(&mut T) -> Look<R>) -> R;
+}
+
+/// A monitor as a gate around its value.
+#[derive(Debug)]
+pub struct GateMonitor<G, T> {
+    gate: G,
+    value: PhantomData<fn(T) -> T>,
+}
+
+impl<G: Gate<T>, T: MonitorValue> GateMonitor<G, T> {
+    /// Around the value that is behind the gate.
+    pub fn new(gate: G) -> Self {
+        Self { gate, value: PhantomData }
+    }
+}
+
+impl<G: Gate<T>, T: MonitorValue> Monitor<T> for GateMonitor<G, T> {
+    fn with<R: Answer>(&self, change: impl Fn(&mut T) -> R) -> R {
+        self.gate.change(change)
+    }
+
+    fn wait<R: Answer>(&self, ready: impl Fn(&mut T) -> Option<R>) -> R {
+        self.gate.wait(|value| ready(value).map_or(Look::Unchanged, Look::Taken))
+    }
+
+    fn wait_until<R: Answer>(&self, _deadline: Duration, ready: impl Fn(&mut T) -> Option<R>) -> Option<R> {
+        self.gate.change(ready)
+    }
 }
 
 /// What a waiter finds when it looks.

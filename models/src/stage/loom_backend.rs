@@ -2,12 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use forcekill::platform::Flag;
+use forcekill::platform::{Flag, MonitorValue};
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::AtomicBool;
 use loom::thread;
 
-use super::backend::{Backend, FreedCell, checker_sync};
+use super::backend::{Backend, FreedCell, GateMonitor, checker_sync};
 
 /// How atomic loads are made.
 ///
@@ -89,6 +89,7 @@ impl Backend for LoomBackend {
     type Flag = LoomFlag;
     type Lock<T: Send + Sync + 'static> = LoomLock<T>;
     type Gate<T: Send + 'static> = LoomGate<T>;
+    type Monitor<T: MonitorValue> = GateMonitor<LoomGate<T>, T>;
     type Freed = LoomFreed;
     type Joiner = thread::JoinHandle<()>;
     type ThreadId = thread::ThreadId;
@@ -103,6 +104,10 @@ impl Backend for LoomBackend {
 
     fn gate<T: Send + 'static>(&self, value: T) -> LoomGate<T> {
         LoomGate::new(value)
+    }
+
+    fn monitor<T: MonitorValue>(&self, value: T) -> Self::Monitor<T> {
+        GateMonitor::new(LoomGate::new(value))
     }
 
     fn freed_cell(&self) -> LoomFreed {

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use forcekill::platform::{MonitorValue, NativeTarget, StdLock, StdMonitor};
-use forcekill::{Native, Obstacle, Platform, ResendPolicy, Wake};
+use forcekill::{Native, Obstacle, Platform, ResendPolicy, SpawnError, Wake};
 
 use super::{Call, FreedCell, Returned, Stage};
 use crate::oracle::Oracle;
@@ -83,6 +83,10 @@ impl Platform for RealStage {
         self.0.native.monitor(value)
     }
 
+    fn spawn(&self, body: impl FnOnce() + Send + 'static) -> Result<(), SpawnError> {
+        self.0.native.spawn(body)
+    }
+
     fn now(&self) -> Duration {
         self.0.native.now()
     }
@@ -127,7 +131,7 @@ impl Stage for RealStage {
         RealFreed(AtomicBool::new(false))
     }
 
-    fn spawn(&self, _name: &'static str, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    fn start(&self, _name: &'static str, body: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
         thread::spawn(body)
     }
 

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use forcekill::platform::Flag;
+use forcekill::platform::{Flag, MonitorValue};
 use shuttle::sync::atomic::AtomicBool;
 use shuttle::thread;
 
-use super::backend::{Backend, FreedCell, checker_sync};
+use super::backend::{Backend, FreedCell, GateMonitor, checker_sync};
 
 /// shuttle as a backend.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +50,7 @@ impl Backend for ShuttleBackend {
     type Flag = ShuttleFlag;
     type Lock<T: Send + Sync + 'static> = ShuttleLock<T>;
     type Gate<T: Send + 'static> = ShuttleGate<T>;
+    type Monitor<T: MonitorValue> = GateMonitor<ShuttleGate<T>, T>;
     type Freed = ShuttleFreed;
     type Joiner = thread::JoinHandle<()>;
     type ThreadId = thread::ThreadId;
@@ -64,6 +65,10 @@ impl Backend for ShuttleBackend {
 
     fn gate<T: Send + 'static>(&self, value: T) -> ShuttleGate<T> {
         ShuttleGate::new(value)
+    }
+
+    fn monitor<T: MonitorValue>(&self, value: T) -> Self::Monitor<T> {
+        GateMonitor::new(ShuttleGate::new(value))
     }
 
     fn freed_cell(&self) -> ShuttleFreed {

@@ -1,0 +1,391 @@
+//! Bringing threads to a stop: the drain of a restart, and the shutdown of threads.
+//!
+//! Both do the same with other events, to all threads at once:
+//!
+//! 1. **Ask** every thread by the safe request.
+//! 2. **Grace**: wait for each to let go, or to exit.
+//! 3. **Kill** the stragglers, all of them in each round, with the re-sends of the policy.
+//! 4. **Abandon** what is still there. A thread that lets go in that moment is not abandoned.
+//!
+//! Every wait has a deadline, so each call returns within [`Limits::total`] and the time of its attempts, whatever each
+//! thread is stuck in.
+//!
+//! Upstream: `drainWorkerThreads` and `phpThread.shutdown`.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use crate::engine::InterruptFlags;
+use crate::platform::Platform;
+use crate::state::{Event, State, States};
+use crate::steps::Steps;
+use crate::thread::{Request, Thread};
+use crate::wake::ResendPolicy;
+
+/// How long a thread may take to come back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    grace: Duration,
+    kill: ResendPolicy,
+}
+
+/// The limits cannot be added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitsOverflow;
+
+/// What a call brings its threads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// Each thread lets go of its script, and will be told to go on.
+    Restart,
+    /// Each thread exits.
+    Shutdown,
+}
+
+/// How it ended for one thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fate {
+    /// It has let go of its script, or has exited, as it was asked to.
+    Drained,
+    /// It did not come back within the limits; it exits if it ever does.
+    Abandoned,
+    /// It was in no need to be asked, or somebody else took it meanwhile: it is in this state.
+    Refused(State),
+    /// Somebody else was having something done by it all the time; nothing was asked of it.
+    Busy,
+}
+
+/// What a call came to: one fate for each thread, in the order of the threads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "threads that were drained wait until they are resumed"]
+pub struct Drained {
+    fates: Vec<(usize, Fate)>,
+}
+
+/// Drains the threads for a restart: what has let go waits, Yielding, until [`resume`] or a shutdown.
+///
+/// May be called from any thread but a PHP thread. Returns within [`Limits::total`] and the time of its attempts.
+pub fn drain<T, P, F, S>(threads: &[T], limits: &Limits) -> Drained
+where
+    T: Borrow<Thread<P, F, S>>,
+    P: Platform,
+    F: InterruptFlags<Flag = P::Flag>,
+    S: Steps<P, F>,
+{
+    bring(Call::Restart, threads, limits)
+}
+
+/// Tells every thread that this drain has drained to go on; answers how many did. A shutdown may have taken some meanwhile.
+///
+/// May be called from any thread, once a drain.
+pub fn resume<T, P, F, S>(threads: &[T], drained: &Drained) -> usize
+where
+    T: Borrow<Thread<P, F, S>>,
+    P: Platform,
+    F: InterruptFlags<Flag = P::Flag>,
+    S: Steps<P, F>,
+{
+    let told = |thread: &&T| {
+        let thread: &Thread<P, F, S> = (*thread).borrow();
+        let now = thread.platform().now();
+        drained.fate_of(thread.index()) == Some(Fate::Drained)
+            && thread.with(|lifecycle| lifecycle.resume(now)).is_ok()
+    };
+    threads.iter().filter(told).count()
+}
+
+/// Shuts the threads down: each one exits, or is abandoned. What is Abandoned or was refused as such may still be running:
+/// only the lingering count tells when it has exited.
+///
+/// May be called from any thread but a PHP thread. Returns within [`Limits::total`] and the time of its attempts.
+pub fn shut_down<T, P, F, S>(threads: &[T], limits: &Limits) -> Drained
+where
+    T: Borrow<Thread<P, F, S>>,
+    P: Platform,
+    F: InterruptFlags<Flag = P::Flag>,
+    S: Steps<P, F>,
+{
+    bring(Call::Shutdown, threads, limits)
+}
+
+fn bring<T, P, F, S>(call: Call, threads: &[T], limits: &Limits) -> Drained
+where
+    T: Borrow<Thread<P, F, S>>,
+    P: Platform,
+    F: InterruptFlags<Flag = P::Flag>,
+    S: Steps<P, F>,
+{
+    let Some(first) = threads.first() else { return Drained { fates: Vec::new() } };
+    let platform = first.borrow().platform();
+    let asked_at = platform.now();
+    let grace_end = asked_at.saturating_add(limits.grace);
+    let end = asked_at.saturating_add(limits.total());
+
+    let mut passage =
+        Passage { call, legs: threads.iter().map(|thread| Leg::new(thread.borrow())).collect() };
+    // All are asked before any is waited for: a thread that takes its time must not cost the others theirs.
+    passage.ask(asked_at);
+    passage.wait(grace_end, Phase::Grace);
+    for (nth, pause) in (1..).zip(S::schedule(&limits.kill).pauses()) {
+        if passage.stragglers().next().is_none() {
+            break;
+        }
+        passage.kill(nth);
+        let now = platform.now();
+        passage.wait(now.saturating_add(pause).min(end), Phase::Killed);
+        if platform.now() >= end {
+            break;
+        }
+    }
+    passage.abandon(platform.now());
+    passage.finish()
+}
+
+/// All threads of a call on their way.
+struct Passage<'a, P: Platform, F: InterruptFlags<Flag = P::Flag>, S> {
+    call: Call,
+    legs: Vec<Leg<'a, P, F, S>>,
+}
+
+/// One of them.
+struct Leg<'a, P: Platform, F: InterruptFlags<Flag = P::Flag>, S> {
+    thread: &'a Thread<P, F, S>,
+    course: Course,
+    steps: PhantomData<fn() -> S>,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    /// Neither asked nor refused.
+    Unasked,
+    /// Asked; it has not come back yet.
+    Asked,
+    /// Its fate is settled.
+    Over(Fate),
+}
+
+/// Which wait of a call this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Nothing was done to the thread but asking it.
+    Grace,
+    /// It was killed.
+    Killed,
+}
+
+impl Call {
+    /// The safe request.
+    pub fn event(self) -> Event {
+        match self {
+            Self::Restart => Event::RequestRestart,
+            Self::Shutdown => Event::RequestShutdown,
+        }
+    }
+
+    /// What the thread comes to if all goes well.
+    pub fn goal(self) -> State {
+        match self {
+            Self::Restart => State::Yielding,
+            Self::Shutdown => State::Done,
+        }
+    }
+
+    /// The states that end the wait for a thread that was asked.
+    pub fn awaits(self) -> States {
+        match self {
+            Self::Restart => States::LET_GO,
+            Self::Shutdown => States::GONE,
+        }
+    }
+}
+
+impl<P, F, S> Passage<'_, P, F, S>
+where
+    P: Platform,
+    F: InterruptFlags<Flag = P::Flag>,
+    S: Steps<P, F>,
+{
+    /// Asks every thread that was not asked yet, waiting until `deadline` for those that are in between.
+    fn ask(&mut self, deadline: Duration) {
+        let call = self.call;
+        for leg in self.legs.iter_mut().filter(|leg| matches!(leg.course, Course::Unasked)) {
+            leg.course = match leg.thread.request(call.event(), deadline) {
+                Request::Taken => Course::Asked,
+                Request::Busy => Course::Unasked,
+                Request::Refused(state) => leg.refused(call, state),
+            };
+        }
+    }
+
+    /// Waits for the stragglers until `deadline`.
+    fn wait(&mut self, deadline: Duration, phase: Phase) {
+        self.ask(deadline);
+        let call = self.call;
+        for leg in self.legs.iter_mut().filter(|leg| leg.course == Course::Asked) {
+            if let Some(state) = S::wait_for_leaver(leg.thread, call, deadline, phase) {
+                leg.course = Course::Over(fate(call, state));
+            }
+        }
+    }
+
+    /// Those that have not come back.
+    fn stragglers(&self) -> impl Iterator<Item = &Leg<'_, P, F, S>> {
+        self.legs.iter().filter(|leg| !matches!(leg.course, Course::Over(_)))
+    }
+
+    /// One attempt at the run of every straggler. A restart leaves those alone that it could not ask: the run that one of
+    /// them is in by now may have begun after the restart.
+    fn kill(&self, nth: u32) {
+        for leg in self.stragglers().filter(|leg| self.call == Call::Shutdown || leg.course == Course::Asked)
+        {
+            if let Some(run) = leg.thread.slot().current_run() {
+                let _ = leg.thread.slot().attempt(run, nth);
+            }
+        }
+    }
+
+    /// Gives up on the stragglers.
+    fn abandon(&mut self, now: Duration) {
+        if self.call == Call::Shutdown {
+            // One may have become stable since it was last asked; it must be asked, or it would go on for ever.
+            self.ask(now);
+        }
+        let call = self.call;
+        for leg in &mut self.legs {
+            leg.course = match leg.course {
+                Course::Unasked if call == Call::Restart => Course::Over(Fate::Busy),
+                Course::Asked | Course::Unasked => Course::Over(match S::abandon(leg.thread, call) {
+                    Ok(()) => Fate::Abandoned,
+                    Err(state) => fate(call, state),
+                }),
+                over => over,
+            };
+        }
+    }
+
+    fn finish(self) -> Drained {
+        let mut fates = Vec::with_capacity(self.legs.len());
+        for leg in self.legs {
+            if let Course::Over(fate) = leg.course {
+                S::record(&mut fates, leg.thread.index(), fate);
+            }
+        }
+        Drained { fates }
+    }
+}
+
+/// What it means that a thread has come to this state.
+fn fate(call: Call, state: State) -> Fate {
+    if state == call.goal() { Fate::Drained } else { Fate::Refused(state) }
+}
+
+impl<'a, P, F, S> Leg<'a, P, F, S>
+where
+    P: Platform,
+    F: InterruptFlags<Flag = P::Flag>,
+    S: Steps<P, F>,
+{
+    fn new(thread: &'a Thread<P, F, S>) -> Self {
+        Self { thread, course: Course::Unasked, steps: PhantomData }
+    }
+
+    /// The safe request was refused.
+    fn refused(&self, call: Call, state: State) -> Course {
+        match (call, state) {
+            // It is on its way out by itself, or by another call: a shutdown that did not wait for it would let the engine be
+            // torn down while it exits.
+            (Call::Shutdown, State::ShuttingDown) => Course::Asked,
+            (Call::Shutdown, State::Reserved) => match self.thread.change(Event::Retire) {
+                Ok(_) => Course::Over(Fate::Drained),
+                // The scaler or the init has booted it since.
+                Err(_) => Course::Unasked,
+            },
+            (Call::Shutdown, State::Done) => Course::Over(Fate::Drained),
+            _ => Course::Over(Fate::Refused(state)),
+        }
+    }
+}
+
+impl Limits {
+    /// So long before the kill, and then the kill's policy.
+    ///
+    /// # Errors
+    /// If the two together are more than a [`Duration`] can hold.
+    pub fn new(grace: Duration, kill: ResendPolicy) -> Result<Self, LimitsOverflow> {
+        grace.checked_add(kill.within()).ok_or(LimitsOverflow)?;
+        Ok(Self { grace, kill })
+    }
+
+    /// How long a thread has to come back by itself.
+    pub fn grace(&self) -> Duration {
+        self.grace
+    }
+
+    /// How it is killed then.
+    pub fn kill(&self) -> &ResendPolicy {
+        &self.kill
+    }
+
+    /// How long a call waits in all, at the most.
+    pub fn total(&self) -> Duration {
+        self.grace.saturating_add(self.kill.within())
+    }
+}
+
+impl Default for Limits {
+    /// The pull request's `drainGracePeriod` and `forceKillDeadline`, 5 s each.
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(5), kill: ResendPolicy::default() }
+    }
+}
+
+impl fmt::Display for LimitsOverflow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the grace period and the kill's bound together are too long: lower one of them")
+    }
+}
+
+impl std::error::Error for LimitsOverflow {}
+
+impl Drained {
+    /// Every thread's index and fate, in the order in which the threads were given.
+    pub fn fates(&self) -> &[(usize, Fate)] {
+        &self.fates
+    }
+
+    /// What became of the thread with this index; `None` if it was not among those that were given.
+    pub fn fate_of(&self, index: usize) -> Option<Fate> {
+        self.fates.iter().find(|(of, _)| *of == index).map(|(_, fate)| *fate)
+    }
+
+    /// The indexes of the threads that have let go, or have exited.
+    pub fn drained(&self) -> impl Iterator<Item = usize> {
+        self.with_fate(|fate| fate == Fate::Drained)
+    }
+
+    /// The indexes of the threads that this call has abandoned.
+    pub fn abandoned(&self) -> impl Iterator<Item = usize> {
+        self.with_fate(|fate| fate == Fate::Abandoned)
+    }
+
+    fn with_fate(&self, is: impl Fn(Fate) -> bool) -> impl Iterator<Item = usize> {
+        self.fates.iter().filter(move |(_, fate)| is(*fate)).map(|(index, _)| *index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_that_cannot_be_added_up_are_refused() {
+        let kill = ResendPolicy::default();
+        assert_eq!(Limits::new(Duration::MAX, kill.clone()), Err(LimitsOverflow));
+        let limits = Limits::new(Duration::from_secs(1), kill).map(|limits| limits.total());
+        assert_eq!(limits, Ok(Duration::from_secs(6)));
+        assert_eq!(Limits::default().total(), Duration::from_secs(10));
+    }
+}

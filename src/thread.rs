@@ -1,0 +1,218 @@
+//! A PHP thread as the others see it: an index, its state, and its kill slot.
+//!
+//! | call | who | bound |
+//! |---|---|---|
+//! | [`state`](Thread::state), [`idle_for`](Thread::idle_for) | anybody | none needed |
+//! | [`change`](Thread::change) | whoever the table says | none needed |
+//! | [`request`](Thread::request) | scaler, restart, shutdown | its deadline |
+//! | [`wait_for_until`](Thread::wait_for_until) | anybody | its deadline |
+//! | [`wait_for`](Thread::wait_for) | the PHP thread itself, which has nothing else to do | none |
+//! | [`let_go`](Thread::let_go), [`exit`](Thread::exit) | the PHP thread itself | none |
+//!
+//! Upstream: `phpThread` and `state.ThreadState`.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::engine::{InterruptFlags, OwnedFlags};
+use crate::lingering::Lingering;
+use crate::platform::{Monitor, Native, Platform, SpawnError};
+use crate::slot::Slot;
+use crate::state::{Event, IllegalTransition, State, States};
+use crate::steps::{Sound, Steps};
+
+/// One PHP thread. The type parameters are those of its [`Slot`].
+pub struct Thread<P = Native, F = OwnedFlags, S = Sound>
+where
+    P: Platform,
+    F: InterruptFlags<Flag = P::Flag>,
+{
+    index: usize,
+    lifecycle: P::Monitor<Lifecycle>,
+    slot: Slot<P, F, S>,
+}
+
+/// What a thread's monitor holds. Public for implementations of [`Steps`] and for observers alone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Lifecycle {
+    state: State,
+    since: Duration,
+    /// Whether the drain that is under way has found the thread with nothing to serve.
+    was_inactive: bool,
+}
+
+/// What became of a safe request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Request {
+    /// The thread was stable, and is asked now.
+    Taken,
+    /// Nothing will make the thread stable again.
+    Refused(State),
+    /// The thread was neither stable nor refusing when the deadline passed; nothing was asked of it.
+    Busy,
+}
+
+impl<P, F, S> Thread<P, F, S>
+where
+    P: Platform,
+    F: InterruptFlags<Flag = P::Flag>,
+    S: Steps<P, F>,
+{
+    /// A thread that is Reserved.
+    pub fn new(platform: P, index: usize) -> Self {
+        let now = platform.now();
+        let lifecycle = Lifecycle { state: State::Reserved, since: now, was_inactive: false };
+        Self { index, lifecycle: platform.monitor(lifecycle), slot: Slot::new(platform) }
+    }
+
+    /// Its number, which stays the same when its OS thread is replaced.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// How it is killed.
+    pub fn slot(&self) -> &Slot<P, F, S> {
+        &self.slot
+    }
+
+    /// The platform that it lives on.
+    pub fn platform(&self) -> &P {
+        self.slot.platform()
+    }
+
+    /// Its state at this moment. May be called from any thread.
+    pub fn state(&self) -> State {
+        self.lifecycle.with(|lifecycle| lifecycle.state)
+    }
+
+    /// For how long it has been in the stable state that it is in; `None` if it is in no stable one. May be called from any
+    /// thread; a scaler takes idle threads away by it.
+    pub fn idle_for(&self) -> Option<Duration> {
+        let since = self.lifecycle.with(|lifecycle| lifecycle.state.is_stable().then_some(lifecycle.since));
+        since.map(|since| self.platform().now().saturating_sub(since))
+    }
+
+    /// Makes the transition that is declared for `event`; answers the state that was left.
+    ///
+    /// # Errors
+    /// If the thread is in a state that the event is not declared for; it stays there, and the error names it.
+    pub fn change(&self, event: Event) -> Result<State, IllegalTransition> {
+        let now = self.platform().now();
+        self.with(|lifecycle| lifecycle.apply(event, now))
+    }
+
+    /// Waits until the state is one of these, and answers which. Without a deadline: for the PHP thread itself, when it
+    /// has nothing to do until it is told.
+    pub fn wait_for(&self, states: States) -> State {
+        self.lifecycle.wait(|lifecycle| lifecycle.is_in(states))
+    }
+
+    /// The same; `None` if `deadline` (in the platform's clock) passed first.
+    pub fn wait_for_until(&self, states: States, deadline: Duration) -> Option<State> {
+        self.lifecycle.wait_until(deadline, |lifecycle| lifecycle.is_in(states))
+    }
+
+    /// The safe request: asks `event` of the thread as soon as it is stable, and waits for that until `deadline` (in the
+    /// platform's clock) at the most. A deadline that has passed asks without waiting.
+    ///
+    /// Upstream: `RequestSafeStateChange`, which waits without a bound.
+    pub fn request(&self, event: Event, deadline: Duration) -> Request {
+        S::request(self, event, deadline)
+    }
+
+    /// Lets go of the script for a drain, and waits to be told how to go on: the answer is Ready or Inactive to go on, and
+    /// ShuttingDown, Done or Abandoned to exit. To be called by the PHP thread itself, outside any run.
+    pub fn let_go(&self) -> State {
+        match S::let_go(self) {
+            Ok(()) => self.wait_for(S::told()),
+            Err(state) => state,
+        }
+    }
+
+    /// The last change of state of an OS thread: Rebooting becomes RebootReady, everything else that can end Done. To be
+    /// called by the PHP thread itself, when its slot is cleared and its storage freed, before it is counted out.
+    ///
+    /// # Errors
+    /// If the thread is where no OS thread can be.
+    pub fn exit(&self) -> Result<State, IllegalTransition> {
+        let now = self.platform().now();
+        self.with(|lifecycle| match lifecycle.state {
+            State::Rebooting => lifecycle.apply(Event::OfferReboot, now),
+            _ => lifecycle.apply(Event::Exit, now),
+        })
+    }
+
+    /// Starts an OS thread that runs `body` and is counted from before its spawn to after its end.
+    ///
+    /// # Errors
+    /// If the system refuses; the thread is counted out again.
+    pub fn spawn(
+        &self,
+        lingering: &Lingering<P>,
+        body: impl FnOnce() + Send + 'static,
+    ) -> Result<(), SpawnError> {
+        S::spawn(self, lingering, body)
+    }
+
+    /// One critical section of the lifecycle. For implementations of [`Steps`].
+    pub fn with<R: crate::platform::Answer>(&self, change: impl Fn(&mut Lifecycle) -> R) -> R {
+        self.lifecycle.with(change)
+    }
+
+    /// The monitor itself. For implementations of [`Steps`].
+    pub fn lifecycle(&self) -> &P::Monitor<Lifecycle> {
+        &self.lifecycle
+    }
+}
+
+impl Lifecycle {
+    /// The state.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Makes the transition that is declared for `event`; answers the state that was left.
+    ///
+    /// # Errors
+    /// If the event is not declared for the state.
+    pub fn apply(&mut self, event: Event, now: Duration) -> Result<State, IllegalTransition> {
+        let left = self.state;
+        let entered = left.after(event).ok_or(IllegalTransition { event, state: left })?;
+        if event == Event::RequestRestart {
+            self.was_inactive = left == State::Inactive;
+        }
+        self.state = entered;
+        self.since = now;
+        Ok(left)
+    }
+
+    /// Tells a thread that has let go to go on as what it was.
+    ///
+    /// # Errors
+    /// If it has not let go, or was told something else meanwhile.
+    pub fn resume(&mut self, now: Duration) -> Result<State, IllegalTransition> {
+        self.apply(if self.was_inactive { Event::ResumeInactive } else { Event::Resume }, now)
+    }
+
+    /// Sets a state whatever the one before was, which sound code cannot do: for the historic designs and the defects that
+    /// did.
+    pub fn overwrite(&mut self, state: State, now: Duration) {
+        (self.state, self.since) = (state, now);
+    }
+
+    /// The state, if it is one of these.
+    pub fn is_in(&self, states: States) -> Option<State> {
+        Some(self.state).filter(|&state| states.contains(state))
+    }
+}
+
+impl<P, F, S> fmt::Debug for Thread<P, F, S>
+where
+    P: Platform,
+    F: InterruptFlags<Flag = P::Flag>,
+    S: Steps<P, F>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Thread").field("index", &self.index).field("state", &self.state()).finish()
+    }
+}
