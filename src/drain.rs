@@ -49,7 +49,8 @@ pub enum Call {
 pub enum Fate {
     /// It has let go of its script, or has exited, as it was asked to.
     Drained,
-    /// It did not come back within the limits; it exits if it ever does.
+    /// It did not come back within the limits; it exits if it ever does. Its state is Abandoned, or, if a shutdown could only
+    /// ask it when the time was up, ShuttingDown.
     Abandoned,
     /// It was in no need to be asked, or somebody else took it meanwhile: it is in this state.
     Refused(State),
@@ -139,7 +140,7 @@ where
             break;
         }
     }
-    passage.abandon(platform.now());
+    passage.abandon();
     passage.finish()
 }
 
@@ -247,12 +248,8 @@ where
         }
     }
 
-    /// Gives up on the stragglers.
-    fn abandon(&mut self, now: Duration) {
-        if self.call == Call::Shutdown {
-            // One may have become stable since it was last asked; it must be asked, or it would go on for ever.
-            self.ask(now);
-        }
+    /// Gives up on the stragglers. A restart leaves those alone that it could not ask.
+    fn abandon(&mut self) {
         let call = self.call;
         for leg in &mut self.legs {
             leg.course = match leg.course {

@@ -19,6 +19,7 @@
 //! | [`refuses`](Steps::refuses) | Reserved, ShuttingDown, Done, Abandoned | a call waits for a thread that never comes |
 //! | [`wait_for_leaver`](Steps::wait_for_leaver) | with a deadline, in both phases | a stuck thread holds up a restart for ever |
 //! | [`awaits`](Steps::awaits) | every state that ends the wait | a call waits for what has happened already |
+//! | [`leaving`](Steps::leaving) | also Abandoned | a thread that was abandoned serves on |
 //! | [`let_go`](Steps::let_go) | only from Restarting | a thread that was abandoned parks for ever |
 //! | [`told`](Steps::told) | also ShuttingDown and Abandoned | a thread that was drained is never shut down |
 //! | [`abandon`](Steps::abandon) | only what has not let go | a cooperative thread is lost |
@@ -232,6 +233,12 @@ where
         call.awaits()
     }
 
+    /// The states that tell a script's thread to leave it.
+    #[inline]
+    fn leaving() -> States {
+        States::LEAVING
+    }
+
     /// The thread lets go of its script.
     ///
     /// # Errors
@@ -252,11 +259,22 @@ where
     /// If it came back in that moment, or somebody else has given up on it; the error is the state that it is in.
     fn abandon(thread: &Thread<P, F, Self>, call: Call) -> Result<(), State> {
         let now = thread.platform().now();
-        let abandoned = thread.with(|lifecycle| match (call, lifecycle.state()) {
-            (Call::Restart, _) | (_, State::Restarting) => lifecycle.apply(Event::Abandon, now),
-            (Call::Shutdown, _) => lifecycle.apply(Event::AbandonAtShutdown, now),
-        });
-        abandoned.map(drop).map_err(|error| error.state)
+        thread.with(|lifecycle| {
+            let event = match (call, lifecycle.state()) {
+                (Call::Restart, _) | (_, State::Restarting) => Event::Abandon,
+                // It has become free to be asked in this moment. There is no time left to wait for it, but it must be told, or it
+                // would go on for ever.
+                (_, State::Ready | State::Inactive | State::Yielding) => Event::RequestShutdown,
+                // No OS thread is behind it, and now none will be.
+                (_, State::BootRequested) => {
+                    return Err(lifecycle
+                        .apply(Event::Retire, now)
+                        .map_or_else(|error| error.state, |_| State::Done));
+                }
+                _ => Event::AbandonAtShutdown,
+            };
+            lifecycle.apply(event, now).map(drop).map_err(|error| error.state)
+        })
     }
 
     /// Takes down what became of a thread.

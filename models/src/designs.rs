@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use forcekill::steps::Steps;
-use forcekill::{Occupant, Platform, PublicationId, ResendPolicy, RunId, Slot, SlotState};
+use forcekill::{InterruptFlags, Occupant, Platform, PublicationId, ResendPolicy, RunId, Slot, SlotState};
 
-use crate::stage::{ModelFlags, Stage};
+use crate::stage::Stage;
 
 /// A design, by its name in the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,7 +52,7 @@ impl FromStr for Design {
 /// cleared before the storage is freed; but the kill is for whatever the thread runs by then, and one signal is sent.
 pub struct Pr2365;
 
-impl<P: Stage, F: ModelFlags<P>> Steps<P, F> for Pr2365 {
+impl<P: Platform, F: InterruptFlags<Flag = P::Flag>> Steps<P, F> for Pr2365 {
     /// `frankenphp_force_kill_thread` takes the slot as it finds it.
     fn armed(state: &SlotState<P, F>, _run: RunId) -> Option<&Occupant<P, F>> {
         state.occupant.as_ref()

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use forcekill::RunId;
 
 use crate::property::Property;
+use crate::scene::Role;
 
 /// The observer of one search.
 #[derive(Debug, Default)]
@@ -22,7 +23,12 @@ pub struct Oracle {
 
 #[derive(Debug, Default)]
 struct Seen {
-    violation: Option<Violation>,
+    /// The first of each property.
+    violations: Vec<Violation>,
+    /// Who has begun and not ended, in this execution.
+    alive: Vec<Role>,
+    /// How often each row of the table of states was taken.
+    taken: Vec<u64>,
     suspicion: Option<Violation>,
     progress: usize,
     aims: Vec<RunId>,
@@ -67,6 +73,7 @@ impl Oracle {
         seen.suspicion = None;
         seen.progress = 0;
         seen.aims.clear();
+        seen.alive.clear();
     }
 
     /// How many executions were begun.
@@ -87,11 +94,11 @@ impl Oracle {
 
     /// Whether an execution has broken a property that is watched.
     pub fn is_violated(&self) -> bool {
-        self.seen().violation.is_some()
+        !self.seen().violations.is_empty()
     }
 
     /// Breaks `property`, if it is watched: records it, and ends the execution by a panic, unless this oracle's go on. Only
-    /// the first violation of a search is kept.
+    /// the first violation of each property is kept.
     ///
     /// # Panics
     /// If the property is watched; that is how an execution ends.
@@ -99,7 +106,7 @@ impl Oracle {
         if self.watches(property) {
             let violation = Violation { property, what: what() };
             let message = format!("{property}: {}", violation.what);
-            self.seen().violation.get_or_insert(violation);
+            self.keep(violation);
             if self.goes_on {
                 return;
             }
@@ -121,11 +128,64 @@ impl Oracle {
     /// announced is a violation of the first watched property, because no claim can rest on a run that crashed.
     pub fn violation(&self, panic: &str) -> Violation {
         let mut seen = self.seen();
-        let announced = seen.violation.take().or_else(|| seen.suspicion.take());
+        let first = (!seen.violations.is_empty()).then(|| seen.violations.remove(0));
+        let announced = first.or_else(|| seen.suspicion.take());
         announced.unwrap_or_else(|| Violation {
             property: self.watched.first().copied().unwrap_or(Property::NoDeadlock),
             what: panic.lines().next().unwrap_or_default().to_string(),
         })
+    }
+
+    /// The violations that this search has seen: the first of each property.
+    pub fn violations(&self) -> Vec<Violation> {
+        self.seen().violations.clone()
+    }
+
+    fn keep(&self, violation: Violation) {
+        let mut seen = self.seen();
+        if seen.violations.iter().all(|kept| kept.property != violation.property) {
+            seen.violations.push(violation);
+        }
+    }
+
+    /// A thread of a scene has begun.
+    pub fn enters(&self, role: Role) {
+        self.seen().alive.push(role);
+    }
+
+    /// It has come to its end.
+    pub fn leaves(&self, role: Role) {
+        self.seen().alive.retain(|alive| *alive != role);
+    }
+
+    /// Nothing can run any more, and not everybody has ended.
+    pub fn deadlocked(&self) {
+        let alive = self.seen().alive.clone();
+        let names: Vec<_> = alive.iter().map(Role::to_string).collect();
+        let what = format!("nothing can run any more, and these have not ended: {}", names.join(", "));
+        if alive.iter().any(|role| role.is_in_call()) {
+            self.violate(Property::Bounded, || format!("a call does not return: {what}"));
+        }
+        self.violate(Property::NoDeadlock, || what);
+    }
+
+    /// A row of the table of states was taken, by its number.
+    pub fn took(&self, row: usize) {
+        let mut seen = self.seen();
+        if seen.taken.len() <= row {
+            seen.taken.resize(row + 1, 0);
+        }
+        seen.taken[row] += 1;
+    }
+
+    /// How often each row of the table of states was taken. Shorter than the table if the last rows were not.
+    pub fn taken(&self) -> Vec<u64> {
+        self.seen().taken.clone()
+    }
+
+    /// Whether steps are kept.
+    pub fn is_tracing(&self) -> bool {
+        self.trace_from.is_some()
     }
 
     /// How far the race is, by its own count; for moments, and for judging what has happened already.

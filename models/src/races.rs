@@ -14,6 +14,7 @@ pub mod kill_against_next_run;
 pub mod lost_wake_up;
 pub mod release_once;
 pub mod republish_against_kill;
+pub mod restart_against_shutdown;
 pub mod slow_machine;
 
 /// One race: what it is called, what it settles, and the scenario.

@@ -1,0 +1,143 @@
+//! Races of whole lifecycles: what they have in common. Each is a file in `races/`.
+
+use std::sync::Arc;
+
+use forcekill::steps::Steps;
+use forcekill::{Drained, Fate, Limits, Lingering, OwnedFlags, State, Thread};
+
+use crate::oracle::Oracle;
+use crate::property::Property;
+use crate::scene::{Php, Scene, Script};
+
+/// One race of lifecycles: what it is called, what it settles, and the scenario.
+pub trait LifecycleRace: 'static {
+    /// What commands and reports call it.
+    const NAME: &'static str;
+    /// What it settles.
+    const PROPERTIES: &'static [Property];
+    /// The moments that a run over all variants must have visited, or it has not seen the race.
+    const MOMENTS: &'static [&'static str];
+    /// The most PHP threads that it is searched with.
+    const MOST_THREADS: usize;
+    /// The choices beside the schedule: each is searched by itself, and a claim needs all.
+    const VARIANTS: &'static [&'static str];
+
+    /// Plays it once, as the main thread of an execution.
+    fn play<P: Scene, D: Steps<P, OwnedFlags>>(scene: &P, php_threads: usize, variant: usize);
+}
+
+/// The threads of a race, and the count that they are in.
+pub(crate) struct House<P: Scene, D: Steps<P, OwnedFlags>> {
+    pub(crate) scene: P,
+    pub(crate) lingering: Lingering<P>,
+    pub(crate) threads: Vec<Php<P, D>>,
+}
+
+impl<P: Scene, D: Steps<P, OwnedFlags>> Clone for House<P, D> {
+    fn clone(&self) -> Self {
+        Self { scene: self.scene.clone(), lingering: self.lingering.clone(), threads: self.threads.clone() }
+    }
+}
+
+impl<P: Scene, D: Steps<P, OwnedFlags>> House<P, D> {
+    /// So many worker threads that serve.
+    pub(crate) fn of_ready(scene: &P, php_threads: usize, script: impl Fn(usize) -> Script) -> Self {
+        let lingering = Lingering::new(scene);
+        let start = |index| Php::start_ready(scene, &lingering, index, script(index));
+        let threads = (0..php_threads).map(start).collect();
+        Self { scene: scene.clone(), lingering, threads }
+    }
+
+    /// The library's threads.
+    pub(crate) fn all(&self) -> Vec<Arc<Thread<P, OwnedFlags, D>>> {
+        self.threads.iter().map(|php| Arc::clone(&php.thread)).collect()
+    }
+
+    /// The limits of a scene: time does not count, so one send does.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits::new(std::time::Duration::from_secs(1), self.scene.policy(1)).expect("they are short")
+    }
+
+    /// A restart: drains, judges what came out, and lets the threads go on.
+    pub(crate) fn restart(&self) {
+        let threads = self.all();
+        let drained = forcekill::drain(&threads, &self.limits());
+        self.judge_drained(&drained);
+        let resumed = forcekill::resume(&threads, &drained);
+        let expected = drained.drained().count();
+        if resumed < expected {
+            self.oracle().reached("a shutdown took a thread that a restart had drained");
+        }
+    }
+
+    /// The shutdown of all threads.
+    pub(crate) fn shut_down(&self) {
+        let drained = forcekill::shut_down(&self.all(), &self.limits());
+        self.judge_counts(&drained);
+        for (index, fate) in drained.fates() {
+            match fate {
+                Fate::Drained => {}
+                Fate::Abandoned => self.oracle().reached("a shutdown abandoned a thread"),
+                Fate::Refused(State::Abandoned) => {
+                    self.oracle().reached("a shutdown found a thread that a restart had abandoned");
+                }
+                other => self.oracle().violate(Property::LateUnwindIsSafe, || {
+                    format!("the shutdown is over, and php-{} was not told to exit: {other:?}", index + 1)
+                }),
+            }
+        }
+    }
+
+    /// Everybody has returned: lets what is stuck come back, and holds what is left against the rules of a late unwind.
+    pub(crate) fn settle(&self) {
+        self.scene.let_go();
+        self.scene.join_spawned();
+        let lingering = self.lingering.count();
+        let late = |what: String| self.oracle().violate(Property::LateUnwindIsSafe, || what);
+        if lingering != 0 {
+            late(format!("every thread has exited, and {lingering} are still counted"));
+        }
+        for php in &self.threads {
+            let state = php.thread.state();
+            if state != State::Done {
+                late(format!("{} has exited, and its state is {state}", name(php.thread.index())));
+            }
+        }
+    }
+
+    /// One fate for each thread, and none that was drained is in a script.
+    fn judge_drained(&self, drained: &Drained) {
+        self.judge_counts(drained);
+        for (index, fate) in drained.fates() {
+            match fate {
+                Fate::Drained => self.oracle().reached("a restart drained a thread"),
+                Fate::Abandoned => self.oracle().reached("a restart abandoned a thread"),
+                Fate::Busy => self.oracle().reached("a restart found a thread busy until the end"),
+                Fate::Refused(_) => self.oracle().reached("a restart was refused"),
+            }
+            let in_script = self.threads[*index].in_script.load(std::sync::atomic::Ordering::SeqCst);
+            if *fate == Fate::Drained && in_script {
+                self.oracle().violate(Property::RestartIsComplete, || {
+                    format!("{} counts as drained, and its old script is still running", name(*index))
+                });
+            }
+        }
+    }
+
+    fn judge_counts(&self, drained: &Drained) {
+        let (fates, threads) = (drained.fates().len(), self.threads.len());
+        if fates != threads {
+            self.oracle().violate(Property::RestartIsComplete, || {
+                format!("{threads} threads were to be drained, and the counts add up to {fates}")
+            });
+        }
+    }
+
+    pub(crate) fn oracle(&self) -> &Oracle {
+        self.scene.oracle()
+    }
+}
+
+fn name(index: usize) -> String {
+    crate::scene::Role::Php(index).to_string()
+}

@@ -1,0 +1,60 @@
+//! Where a lifecycle is played: a platform on which whole PHP threads live, with the calls that bring them to a stop.
+//!
+//! A [`Stage`](crate::stage::Stage) shows one slot in every detail; a scene shows many threads and leaves the details of
+//! signals and memory orders out, because the stage's races settle them. What stays is every critical section of the library's.
+
+mod model;
+mod php;
+mod roles;
+mod watched;
+
+pub use model::{LifecycleModel, Line};
+pub use php::{Php, Script};
+pub use roles::Role;
+pub use watched::WatchedMonitor;
+
+use std::sync::atomic::AtomicBool;
+
+use forcekill::steps::Steps;
+use forcekill::{OwnedFlags, Platform, ResendPolicy, State, Thread};
+
+use crate::oracle::Oracle;
+
+/// A platform for whole lifecycles. Flags are the standard library's: no property of a lifecycle depends on their order.
+pub trait Scene: Platform<Flag = AtomicBool> {
+    /// A thread of the host's that was started and must be joined.
+    type Joiner: Send + 'static;
+
+    /// The observer of this search.
+    fn oracle(&self) -> &Oracle;
+
+    /// Starts a thread of the host's.
+    fn start(&self, role: Role, body: impl FnOnce() + Send + 'static) -> Self::Joiner;
+
+    /// Waits for a thread of the host's.
+    fn join(&self, joiner: Self::Joiner);
+
+    /// Waits for every thread that [`Platform::spawn`] has started so far.
+    fn join_spawned(&self);
+
+    /// Says who the current thread is; every thread that was spawned does it first.
+    fn enter(&self, role: Role);
+
+    /// The initial condition of a race: the thread is in this state before anybody can see it.
+    fn place<D: Steps<Self, OwnedFlags>>(&self, thread: &Thread<Self, OwnedFlags, D>, state: State);
+
+    /// A system call of the current PHP thread's that blocks until a wake interrupts it or everything is let go.
+    fn interruptible_call(&self);
+
+    /// The same, but nothing interrupts it.
+    fn uninterruptible_call(&self);
+
+    /// From now on every call returns by itself.
+    fn let_go(&self);
+
+    /// A policy with exactly this many sends.
+    fn policy(&self, sends: u32) -> ResendPolicy;
+
+    /// Keeps a step of the current thread, if steps are kept.
+    fn note(&self, what: impl FnOnce() -> String);
+}

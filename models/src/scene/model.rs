@@ -1,0 +1,239 @@
+//! A scene on a model checker's primitives.
+
+use std::any::TypeId;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use forcekill::platform::{Monitor, MonitorValue};
+use forcekill::state::TRANSITIONS;
+use forcekill::steps::Steps;
+use forcekill::thread::Lifecycle;
+use forcekill::{Obstacle, OwnedFlags, Platform, ResendPolicy, SpawnError, State, Thread, Wake};
+
+use super::{Role, Scene, WatchedMonitor};
+use crate::oracle::Oracle;
+use crate::property::Property;
+use crate::stage::Backend;
+
+/// A world of whole PHP threads, on the primitives of `B`. Every deadline can pass at any moment.
+#[derive(Clone)]
+pub struct LifecycleModel<B: Backend>(Arc<World<B>>);
+
+struct World<B: Backend> {
+    backend: B,
+    oracle: Arc<Oracle>,
+    // The standard library's mutex: who is who is no step of a search.
+    cast: Mutex<Cast<B>>,
+}
+
+struct Cast<B: Backend> {
+    roles: Vec<(B::ThreadId, Role)>,
+    spawned: Vec<B::Joiner>,
+    lines: Vec<Arc<B::Monitor<Line>>>,
+    /// How many lifecycles there are; the one that is made next belongs to the thread with this index.
+    lifecycles: usize,
+    /// While an initial condition is made.
+    placing: bool,
+}
+
+/// What a blocked thread waits for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Line {
+    woken: bool,
+    let_go: bool,
+}
+
+impl<B: Backend> LifecycleModel<B> {
+    /// A world with so many PHP threads, for one execution. To be called on its main thread.
+    pub fn new(backend: B, oracle: Arc<Oracle>, php_threads: usize) -> Self {
+        let lines = (0..php_threads).map(|_| Arc::new(backend.monitor(Line::default()))).collect();
+        let roles = vec![(backend.current(), Role::Main)];
+        let cast = Cast { roles, spawned: Vec::new(), lines, lifecycles: 0, placing: false };
+        oracle.enters(Role::Main);
+        Self(Arc::new(World { backend, oracle, cast: Mutex::new(cast) }))
+    }
+
+    pub(super) fn backend(&self) -> &B {
+        &self.0.backend
+    }
+
+    pub(super) fn is_traced(&self) -> bool {
+        self.0.oracle.is_tracing()
+    }
+
+    pub(super) fn note_traced(&self, what: &str) {
+        self.0.oracle.step(|| self.role().to_string(), || what.to_string());
+    }
+
+    /// A state was changed by the current thread.
+    pub(super) fn changed(&self, whose: &str, left: State, entered: State) {
+        if self.cast().placing {
+            return;
+        }
+        let role = self.role();
+        let row = TRANSITIONS
+            .iter()
+            .position(|row| (row.from, row.to) == (left, entered) && row.by.contains(&role.actor()));
+        match row {
+            Some(row) => self.0.oracle.took(row),
+            None => self.0.oracle.violate(Property::LegalTransitions, || {
+                format!("{role} made {whose} {entered}, which was {left}: that is no transition of its")
+            }),
+        }
+    }
+
+    fn role(&self) -> Role {
+        let me = self.0.backend.current();
+        let cast = self.cast();
+        cast.roles.iter().find(|(id, _)| *id == me).map_or(Role::Main, |(_, role)| *role)
+    }
+
+    fn cast(&self) -> MutexGuard<'_, Cast<B>> {
+        self.0.cast.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn my_line(&self) -> Arc<B::Monitor<Line>> {
+        let Role::Php(index) = self.role() else { panic!("only a PHP thread makes system calls here") };
+        Arc::clone(&self.cast().lines[index])
+    }
+
+    fn blocks(&self, until: impl Fn(&mut Line) -> bool) {
+        self.note(|| "blocks in a call".to_string());
+        self.my_line().wait(|line| until(line).then_some(()));
+        self.note(|| "returns from the call".to_string());
+    }
+}
+
+impl<B: Backend> Platform for LifecycleModel<B> {
+    type Flag = AtomicBool;
+    type Lock<T: Send + Sync + 'static> = B::Lock<T>;
+    type Monitor<T: MonitorValue> = WatchedMonitor<B, T>;
+    type WakeTarget = Arc<B::Monitor<Line>>;
+
+    fn flag(&self, value: bool) -> AtomicBool {
+        AtomicBool::new(value)
+    }
+
+    fn lock<T: Send + Sync + 'static>(&self, value: T) -> B::Lock<T> {
+        self.0.backend.lock(value)
+    }
+
+    fn monitor<T: MonitorValue>(&self, value: T) -> WatchedMonitor<B, T> {
+        let name = if TypeId::of::<T>() == TypeId::of::<Lifecycle>() {
+            let mut cast = self.cast();
+            cast.lifecycles += 1;
+            Role::Php(cast.lifecycles - 1).to_string()
+        } else if TypeId::of::<T>() == TypeId::of::<usize>() {
+            "lingering".to_string()
+        } else {
+            "last run ended".to_string()
+        };
+        WatchedMonitor::new(self.clone(), name, value)
+    }
+
+    fn spawn(&self, body: impl FnOnce() + Send + 'static) -> Result<(), SpawnError> {
+        let scene = self.clone();
+        let joiner = self.0.backend.spawn(move || {
+            body();
+            scene.0.oracle.leaves(scene.role());
+        });
+        self.cast().spawned.push(joiner);
+        Ok(())
+    }
+
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn capture(&self) -> Result<Self::WakeTarget, Obstacle> {
+        Ok(self.my_line())
+    }
+
+    fn wake(&self, target: &Self::WakeTarget) -> Wake {
+        target.with(|line| line.woken = true);
+        self.note(|| "sends a wake".to_string());
+        Wake::Sent
+    }
+
+    fn obstacle(&self, _target: &Self::WakeTarget) -> Option<Obstacle> {
+        None
+    }
+
+    fn release(&self, target: Self::WakeTarget) {
+        drop(target);
+    }
+
+    fn absorb(&self) {
+        self.my_line().with(|line| line.woken = false);
+    }
+}
+
+impl<B: Backend> Scene for LifecycleModel<B> {
+    type Joiner = B::Joiner;
+
+    fn oracle(&self) -> &Oracle {
+        &self.0.oracle
+    }
+
+    fn start(&self, role: Role, body: impl FnOnce() + Send + 'static) -> B::Joiner {
+        let scene = self.clone();
+        self.0.backend.spawn(move || {
+            scene.enter(role);
+            body();
+            scene.0.oracle.leaves(role);
+        })
+    }
+
+    fn join(&self, joiner: B::Joiner) {
+        self.0.backend.join(joiner);
+    }
+
+    fn join_spawned(&self) {
+        loop {
+            // Not while the lock is held: a thread that is joined may spawn another.
+            let Some(joiner) = self.cast().spawned.pop() else { return };
+            self.0.backend.join(joiner);
+        }
+    }
+
+    fn enter(&self, role: Role) {
+        let me = self.0.backend.current();
+        self.cast().roles.push((me, role));
+        self.0.oracle.enters(role);
+    }
+
+    fn place<D: Steps<Self, OwnedFlags>>(&self, thread: &Thread<Self, OwnedFlags, D>, state: State) {
+        self.cast().placing = true;
+        thread.with(|lifecycle| lifecycle.overwrite(state, Duration::ZERO));
+        self.cast().placing = false;
+    }
+
+    fn interruptible_call(&self) {
+        self.blocks(|line| {
+            let returns = line.woken || line.let_go;
+            line.woken &= !returns;
+            returns
+        });
+    }
+
+    fn uninterruptible_call(&self) {
+        self.blocks(|line| line.let_go);
+    }
+
+    fn let_go(&self) {
+        let lines = self.cast().lines.clone();
+        for line in lines {
+            line.with(|line| line.let_go = true);
+        }
+    }
+
+    fn policy(&self, sends: u32) -> ResendPolicy {
+        let pause = Duration::from_secs(1);
+        ResendPolicy::new(pause * sends, pause, pause).expect("a positive number of sends")
+    }
+
+    fn note(&self, what: impl FnOnce() -> String) {
+        self.0.oracle.step(|| self.role().to_string(), what);
+    }
+}

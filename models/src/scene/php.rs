@@ -1,0 +1,88 @@
+//! The PHP threads of a scene: what a worker thread does with the library, from its spawn to its last count.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+use forcekill::steps::Steps;
+use forcekill::{Lingering, OwnedFlags, State, Thread};
+
+use super::{Role, Scene};
+
+/// What a worker's script does until it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Script {
+    /// Waits in the host's callback for a request, and is told there that it is to leave. As it is up to the search when it
+    /// looks, this is also the script that takes its time in foreign code and comes back at any moment.
+    AtAnyTime,
+    /// Blocks in a call that a kill interrupts.
+    Killable,
+    /// Blocks in a call that nothing interrupts; it comes back when all calls have returned.
+    Never,
+}
+
+/// A thread of a race, with what the race wants to know about it.
+pub struct Php<P: Scene, D: Steps<P, OwnedFlags>> {
+    /// The library's thread.
+    pub thread: Arc<Thread<P, OwnedFlags, D>>,
+    /// Whether it is in a script now. No step of a search: it only judges.
+    pub in_script: Arc<AtomicBool>,
+    script: Script,
+}
+
+impl<P: Scene, D: Steps<P, OwnedFlags>> Clone for Php<P, D> {
+    fn clone(&self) -> Self {
+        let (thread, in_script) = (Arc::clone(&self.thread), Arc::clone(&self.in_script));
+        Self { thread, in_script, script: self.script }
+    }
+}
+
+impl<P: Scene, D: Steps<P, OwnedFlags>> Php<P, D> {
+    /// A worker thread that is Ready, and about to start its script.
+    pub fn start_ready(scene: &P, lingering: &Lingering<P>, index: usize, script: Script) -> Self {
+        let thread = Arc::new(Thread::new(scene.clone(), index));
+        scene.place(&thread, State::Ready);
+        let php = Self { thread, in_script: Arc::default(), script };
+        let (scene, body) = (scene.clone(), php.clone());
+        let spawned = php.thread.spawn(lingering, move || {
+            scene.enter(Role::Php(index));
+            body.serve(&scene);
+        });
+        spawned.expect("a scene refuses no thread");
+        php
+    }
+
+    /// The life of a worker thread that is Ready.
+    fn serve(&self, scene: &P) {
+        self.thread.slot().occupy(OwnedFlags::new(), |occupied| {
+            loop {
+                occupied.run(|_| self.run_script(scene));
+                match self.thread.let_go() {
+                    State::Ready | State::Inactive => {}
+                    _ => break,
+                }
+            }
+        });
+        self.exit(scene);
+    }
+
+    /// One script, from its start to its end.
+    pub fn run_script(&self, scene: &P) {
+        self.in_script.store(true, SeqCst);
+        match self.script {
+            Script::AtAnyTime => {
+                self.thread.wait_for(D::leaving());
+            }
+            Script::Killable => scene.interruptible_call(),
+            Script::Never => scene.uninterruptible_call(),
+        }
+        self.in_script.store(false, SeqCst);
+    }
+
+    /// The last change of state.
+    pub fn exit(&self, scene: &P) {
+        if let Err(error) = self.thread.exit() {
+            use crate::property::Property::LegalTransitions;
+            scene.oracle().violate(LegalTransitions, || format!("a thread exits, and {error}"));
+        }
+    }
+}

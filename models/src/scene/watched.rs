@@ -1,0 +1,87 @@
+//! A monitor whose changes of state are held against the table.
+
+use std::any::Any;
+use std::time::Duration;
+
+use forcekill::State;
+use forcekill::platform::{Answer, Monitor, MonitorValue};
+use forcekill::thread::Lifecycle;
+
+use super::model::LifecycleModel;
+use crate::stage::Backend;
+
+/// The backend's monitor. Where it holds a thread's lifecycle, every change of state is told to the scene. That is part of the
+/// critical section's answer, so a search sees it: two sections that change nothing still commute.
+pub struct WatchedMonitor<B: Backend, T: MonitorValue> {
+    monitor: B::Monitor<T>,
+    name: String,
+    scene: LifecycleModel<B>,
+}
+
+/// A state that was left and the one that was entered.
+type Change = Option<(State, State)>;
+
+impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
+    pub(super) fn new(scene: LifecycleModel<B>, name: String, value: T) -> Self {
+        Self { monitor: scene.backend().monitor(value), name, scene }
+    }
+
+    fn watch<R>(&self, seen: (R, Change, Option<String>)) -> R {
+        let (answer, change, trace) = seen;
+        if let Some(what) = trace {
+            self.scene.note_traced(&format!("{}: {what}", self.name));
+        }
+        if let Some((left, entered)) = change {
+            self.scene.changed(&self.name, left, entered);
+        }
+        answer
+    }
+
+    /// Runs a section, and answers what it changed. What the trace needs is only there in a replay, in which nothing is
+    /// compared.
+    fn seen<R>(&self, value: &mut T, section: impl Fn(&mut T) -> R) -> (R, Change, Option<String>) {
+        let left = state_of(value);
+        let before = self.scene.is_traced().then(|| value.clone());
+        let answer = section(value);
+        let entered = state_of(value);
+        let change = left.zip(entered).filter(|(left, entered)| left != entered);
+        let trace = before.map(|before| match change {
+            Some((left, entered)) => format!("{left} → {entered}"),
+            None if before == *value => format!("sees {}", described(value)),
+            None => format!("{} → {}", described(&before), described(value)),
+        });
+        (answer, change, trace)
+    }
+}
+
+impl<B: Backend, T: MonitorValue> Monitor<T> for WatchedMonitor<B, T> {
+    fn with<R: Answer>(&self, change: impl Fn(&mut T) -> R) -> R {
+        self.watch(self.monitor.with(|value| self.seen(value, &change)))
+    }
+
+    fn wait<R: Answer>(&self, ready: impl Fn(&mut T) -> Option<R>) -> R {
+        self.watch(self.monitor.wait(|value| {
+            let (answer, change, trace) = self.seen(value, &ready);
+            answer.map(|answer| (answer, change, trace))
+        }))
+    }
+
+    fn wait_until<R: Answer>(&self, deadline: Duration, ready: impl Fn(&mut T) -> Option<R>) -> Option<R> {
+        let seen = self.monitor.wait_until(deadline, |value| {
+            let (answer, change, trace) = self.seen(value, &ready);
+            answer.map(|answer| (answer, change, trace))
+        });
+        if seen.is_none() && self.scene.is_traced() {
+            self.scene.note_traced(&format!("{}: waits until the deadline, in vain", self.name));
+        }
+        seen.map(|seen| self.watch(seen))
+    }
+}
+
+fn state_of<T: Any>(value: &T) -> Option<State> {
+    (value as &dyn Any).downcast_ref::<Lifecycle>().map(Lifecycle::state)
+}
+
+fn described<T: MonitorValue>(value: &T) -> String {
+    state_of(value).map_or_else(|| format!("{value:?}"), |state| state.to_string())
+}
