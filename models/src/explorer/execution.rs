@@ -73,8 +73,10 @@ pub(super) struct ThreadState {
     pub(super) announcement: Cell<Option<(Announcement, Kind)>>,
     /// The version of the object at which readiness was tested, and what came out.
     tested: Cell<(u64, bool)>,
-    /// The gate that it holds.
+    /// The gate that it holds; the outer one, if it holds two.
     pub(super) gate: Cell<Option<Object>>,
+    /// How many gates it holds.
+    pub(super) gates: Cell<u32>,
     /// How often it was suspended so far.
     pub(super) suspensions: Cell<u64>,
     name: Cell<u64>,
@@ -180,6 +182,7 @@ impl Execution {
         if self.phase.get() == Phase::Unwinding {
             return self.goes_on_unwinding(object, kind, operation);
         }
+        assert!(state.gates.get() < 2, "an announcement can tell of one gate besides");
         let also = state.gate.get().filter(|gate| *gate != object);
         state.announcement.set(Some((Announcement { object, access, also }, kind)));
         // SAFETY: the lifetime alone is changed. The operation lies on this thread's stack, below this frame; the pointer is
@@ -325,6 +328,7 @@ impl ThreadState {
         self.pending.set(None);
         self.announcement.set(None);
         self.gate.set(None);
+        self.gates.set(0);
         self.suspensions.set(0);
         self.name.set(name);
         self.history.set(0);
