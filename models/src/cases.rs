@@ -17,10 +17,11 @@ use crate::races::release_once::ReleaseOnce;
 use crate::races::republish_against_kill::RepublishAgainstKill;
 use crate::races::slow_machine::SlowMachine;
 use crate::races::{Race, Setting, Variant};
-use crate::stage::{LoomBackend, Model, ModelFlags, Monitored, ShuttleBackend, Stage};
+use crate::stage::{ExploreBackend, LoomBackend, Model, ModelFlags, Monitored, ShuttleBackend, Stage};
 
 type LoomStage = Model<LoomBackend>;
 type ShuttleStage = Model<ShuttleBackend>;
+type ExploreStage = Model<ExploreBackend>;
 
 /// One race as played by one protocol, with its types erased.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct Case {
     pub loom: fn(&LoomStage, &Setting),
     /// Under shuttle.
     pub shuttle: fn(&ShuttleStage, &Setting),
+    /// Under the explorer.
+    pub explorer: fn(&ExploreStage, &Setting),
 }
 
 /// A deliberately broken step.
@@ -91,7 +94,9 @@ type FlagsOn<K, P> = <K as Kind>::Flags<P>;
 
 fn case<R: Race, K: Kind, D>() -> Case
 where
-    D: Steps<LoomStage, FlagsOn<K, LoomStage>> + Steps<ShuttleStage, FlagsOn<K, ShuttleStage>>,
+    D: Steps<LoomStage, FlagsOn<K, LoomStage>>
+        + Steps<ShuttleStage, FlagsOn<K, ShuttleStage>>
+        + Steps<ExploreStage, FlagsOn<K, ExploreStage>>,
     FlagsOn<K, LoomStage>: InterruptFlags,
 {
     Case {
@@ -101,13 +106,16 @@ where
         variants: R::variants,
         loom: R::play::<LoomStage, FlagsOn<K, LoomStage>, D>,
         shuttle: R::play::<ShuttleStage, FlagsOn<K, ShuttleStage>, D>,
+        explorer: R::play::<ExploreStage, FlagsOn<K, ExploreStage>, D>,
     }
 }
 
 /// Every race, as this protocol plays it.
 fn all<D>() -> Vec<Case>
 where
-    D: Steps<LoomStage, Monitored<LoomStage>> + Steps<ShuttleStage, Monitored<ShuttleStage>>,
+    D: Steps<LoomStage, Monitored<LoomStage>>
+        + Steps<ShuttleStage, Monitored<ShuttleStage>>
+        + Steps<ExploreStage, Monitored<ExploreStage>>,
 {
     vec![
         case::<ClearAgainstKill, SoundFlags, D>(),

@@ -1,3 +1,22 @@
 //! An exhaustive search of our own, for scenarios that are too large for loom and shuttle: docs/EXPLORER.md.
 
+mod coroutines;
+mod current;
+mod execution;
+mod gate;
+mod keys;
+mod look;
+mod monitor;
+mod object;
+mod operation;
+pub mod program;
+pub mod replay;
+mod spawn;
 pub mod view;
+
+pub use coroutines::Coroutines;
+pub(crate) use current::is_thread;
+pub use gate::Gate;
+pub use monitor::{Flag, Lock, Monitor};
+pub use program::Program;
+pub use spawn::{Joiner, spawn, thread};

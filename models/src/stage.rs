@@ -4,6 +4,7 @@
 //! [`RealStage`] with real threads, real signals and a real blocking call.
 
 mod backend;
+mod explore_backend;
 mod kernel;
 mod loom_backend;
 mod model;
@@ -12,7 +13,8 @@ mod real;
 mod shuttle_backend;
 mod storage;
 
-pub use backend::{Backend, FreedCell};
+pub use backend::{Backend, FreedCell, Gate, Look};
+pub use explore_backend::ExploreBackend;
 pub use loom_backend::{LoomBackend, Reads};
 pub use model::{Expiry, Model};
 #[cfg(unix)]

@@ -52,11 +52,23 @@ pub trait View {
     /// of [`View::enabled`]. A switch away from one of these is no preemption.
     fn would_time_out(&self) -> Threads;
 
-    /// What this thread has announced; `None` if it has finished.
+    /// What this thread has announced; `None` if it has finished, or waits to join a thread that has not: joining is no step.
     fn announced(&self, thread: Thread) -> Option<Announcement>;
 
     /// Who created this thread; `None` for the main thread. The creation happens before everything that the thread does.
     fn creator(&self, thread: Thread) -> Option<Thread>;
+
+    /// The threads that this one has joined so far: what it does from then on happens after everything that they did.
+    fn joined(&self, thread: Thread) -> Threads {
+        let _ = thread;
+        Threads::NONE
+    }
+
+    /// The message of the panic that this thread has ended with, if it has.
+    fn panicked(&self, thread: Thread) -> Option<String> {
+        let _ = thread;
+        None
+    }
 
     /// Whether the announced operations of these two threads, both of which are enabled, commute in this state: run on
     /// clones of the value in either order, neither the answers nor the value at the end nor whether either can run differ.

@@ -1,0 +1,88 @@
+//! Which execution the code that runs belongs to, and what its runtime must be able to do.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::ops::Deref;
+use std::ptr::{self, NonNull};
+
+use super::execution::{Execution, NOBODY};
+use super::view::Thread;
+
+thread_local! {
+    static CURRENT: Cell<*const Execution> = const { Cell::new(ptr::null()) };
+}
+
+/// The body of a thread.
+pub(super) type Body = Box<dyn FnOnce() -> Box<dyn Any + Send>>;
+
+/// What tells one runtime from another.
+pub(super) trait Suspend {
+    /// Lets the thread that runs rest until it is chosen.
+    fn suspend(&self, thread: Thread);
+
+    /// Starts a thread, which runs to its first announcement at once.
+    fn start(&self, thread: Thread, body: Body);
+}
+
+/// The execution that the code that runs belongs to.
+#[derive(Clone, Copy)]
+pub(super) struct Current(NonNull<Execution>);
+
+impl Deref for Current {
+    type Target = Execution;
+
+    fn deref(&self) -> &Execution {
+        // SAFETY: an execution outlives the threads that it runs, and only those ask for it; none keeps it for longer, because
+        // this is never put anywhere but into a local variable.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+/// The execution that this thread belongs to.
+///
+/// # Panics
+/// Outside of one.
+pub(super) fn current() -> Current {
+    let current = NonNull::new(CURRENT.get().cast_mut());
+    Current(current.expect("only a thread of an execution can do this: run the scenario under the explorer"))
+}
+
+/// The same, for an object of the execution with this number.
+///
+/// # Panics
+/// If the object belongs to another one.
+pub(super) fn current_of(number: u64) -> Current {
+    let current = current();
+    assert!(current.number.get() == number, "an object of another execution is used");
+    current
+}
+
+/// Whether a thread of an execution runs here now.
+pub(crate) fn is_thread() -> bool {
+    // SAFETY: see `Entered`: the pointer is there as long as the execution is.
+    unsafe { CURRENT.get().as_ref() }.is_some_and(|execution| execution.running.get() != NOBODY)
+}
+
+/// An execution that is the current one of its OS thread, as long as this lives.
+pub(super) struct Entered(());
+
+impl Entered {
+    /// Makes it the current one.
+    ///
+    /// # Panics
+    /// If there is one already.
+    ///
+    /// # Safety
+    /// The execution must outlive what is answered, and stay where it is.
+    pub(super) unsafe fn new(execution: &Execution) -> Self {
+        assert!(CURRENT.get().is_null(), "an execution is searched inside another one");
+        CURRENT.set(execution);
+        Self(())
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        CURRENT.set(ptr::null());
+    }
+}

@@ -1,0 +1,376 @@
+//! The tables of one execution: its threads, its objects, and what has been announced. They are the same whichever runtime
+//! suspends and resumes the threads.
+//!
+//! All threads of an execution live on one OS thread and run one at a time, so the tables are cells. The runtime's loop and
+//! the threads reach them through shared references.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::current::Suspend;
+use super::keys;
+use super::object::{Objects, Value};
+use super::operation::Pending;
+use super::view::{Access, Announcement, MOST_THREADS, Object, Thread, Threads};
+use crate::search::quiet;
+
+/// The number of no thread: the runtime itself runs.
+pub(super) const NOBODY: Thread = usize::MAX;
+
+/// The tables.
+pub(super) struct Execution {
+    /// Unique in the process: objects of another execution are refused by it.
+    pub(super) number: Cell<u64>,
+    pub(super) threads: Box<[ThreadState]>,
+    pub(super) created: Cell<usize>,
+    pub(super) objects: Objects,
+    /// Who runs.
+    pub(super) running: Cell<Thread>,
+    pub(super) unfinished: Cell<Threads>,
+    /// Those that have announced a step.
+    pub(super) announced: Cell<Threads>,
+    /// Those that can go on without a step: the thread that they were joining has finished.
+    pub(super) local: Cell<Threads>,
+    pub(super) phase: Cell<Phase>,
+    /// Whether a value cannot be hashed.
+    pub(super) opaque: Cell<bool>,
+    pub(super) in_section: Cell<bool>,
+    /// Why the whole search must end: a mistake of the scenario that makes all that was searched worthless.
+    pub(super) fatal: RefCell<Option<String>>,
+    pub(super) runtime: Cell<Option<NonNull<dyn Suspend>>>,
+}
+
+/// What is done with the threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// A strategy, or the draining, chooses steps.
+    Stepping,
+    /// What is left is unwound.
+    Unwinding,
+}
+
+/// When an announced operation can be performed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Always.
+    Always,
+    /// When its closure answers `Some`.
+    Wait,
+    /// Always; it times out unless its closure answers `Some`.
+    Timed,
+    /// When no other thread is in a section of this gate.
+    Gate,
+    /// The same, and the gate has been changed since this count of its changes.
+    ChangedGate(u32),
+}
+
+/// One thread.
+#[derive(Default)]
+pub(super) struct ThreadState {
+    pub(super) pending: Cell<Option<NonNull<dyn Pending>>>,
+    pub(super) announcement: Cell<Option<(Announcement, Kind)>>,
+    /// The version of the object at which readiness was tested, and what came out.
+    tested: Cell<(u64, bool)>,
+    /// The gate that it holds; the outer one, if it holds two.
+    pub(super) gate: Cell<Option<Object>>,
+    /// How many gates it holds.
+    pub(super) gates: Cell<u32>,
+    /// How often it was suspended so far.
+    pub(super) suspensions: Cell<u64>,
+    name: Cell<u64>,
+    history: Cell<u64>,
+    pub(super) creator: Cell<Option<Thread>>,
+    children: Cell<u64>,
+    objects: Cell<u64>,
+    pub(super) joined: Cell<Threads>,
+    joiner: Cell<Option<Thread>>,
+    pub(super) panic: RefCell<Option<String>>,
+    result: Cell<Option<Box<dyn Any + Send>>>,
+}
+
+/// How a thread's body ended.
+pub(super) type Outcome = Result<Box<dyn Any + Send>, Box<dyn Any + Send>>;
+
+/// The panic that unwinds a thread of an execution that is over.
+pub(super) struct Over;
+
+const NEVER_TESTED: u64 = u64::MAX;
+
+impl Execution {
+    pub(super) fn new() -> Self {
+        Self {
+            number: Cell::new(0),
+            threads: (0..MOST_THREADS).map(|_| ThreadState::default()).collect(),
+            created: Cell::new(0),
+            objects: Objects::default(),
+            running: Cell::new(NOBODY),
+            unfinished: Cell::default(),
+            announced: Cell::default(),
+            local: Cell::default(),
+            phase: Cell::new(Phase::Stepping),
+            opaque: Cell::new(false),
+            in_section: Cell::new(false),
+            fatal: RefCell::default(),
+            runtime: Cell::new(None),
+        }
+    }
+
+    /// Forgets the execution before, which must have been got rid of.
+    pub(super) fn begin(&self) {
+        self.number.set(next_number());
+        self.created.set(0);
+        self.objects.clear();
+        self.running.set(NOBODY);
+        self.unfinished.set(Threads::NONE);
+        self.announced.set(Threads::NONE);
+        self.local.set(Threads::NONE);
+        self.phase.set(Phase::Stepping);
+        self.opaque.set(false);
+        self.in_section.set(false);
+    }
+
+    /// A new thread, created by the one that runs.
+    ///
+    /// # Panics
+    /// If there are too many.
+    pub(super) fn create_thread(&self) -> Thread {
+        let thread = self.created.get();
+        assert!(thread < MOST_THREADS, "an execution has more than {MOST_THREADS} threads");
+        self.created.set(thread + 1);
+        let creator = Some(self.running.get()).filter(|creator| *creator != NOBODY);
+        let name = creator.map_or(1, |creator| {
+            let creator = &self.threads[creator];
+            creator.children.set(creator.children.get() + 1);
+            keys::mix(creator.name.get(), creator.children.get() << 1)
+        });
+        self.threads[thread].reset(name, creator);
+        let mut unfinished = self.unfinished.get();
+        unfinished.insert(thread);
+        self.unfinished.set(unfinished);
+        thread
+    }
+
+    /// A new object, created by the thread that runs.
+    ///
+    /// # Panics
+    /// If none does.
+    pub(super) fn create_object(&self, value: impl Value) -> Object {
+        let creator = self.running.get();
+        assert!(creator != NOBODY, "an object can be created by a thread of an execution only");
+        let creator = &self.threads[creator];
+        creator.objects.set(creator.objects.get() + 1);
+        let name = keys::mix(creator.name.get(), creator.objects.get() << 1 | 1);
+        self.objects.add(name, value)
+    }
+
+    /// Announces an operation of the thread that runs, and suspends it until it is to perform that operation.
+    ///
+    /// Answers `false` if the operation must not wait to be scheduled, because a destructor calls it while its thread is
+    /// unwound after the end of the execution.
+    ///
+    /// # Panics
+    /// Unwinds the thread, once the execution is over. If it is called from a section of a monitor.
+    pub(super) fn announce(&self, object: Object, access: Access, kind: Kind, operation: &dyn Pending) {
+        let thread = self.running.get();
+        assert!(
+            thread != NOBODY && !self.in_section.get(),
+            "a section of a monitor uses an object: it must be pure"
+        );
+        let state = &self.threads[thread];
+        if self.phase.get() == Phase::Unwinding {
+            return self.goes_on_unwinding(object, kind, operation);
+        }
+        assert!(state.gates.get() < 2, "an announcement can tell of one gate besides");
+        let also = state.gate.get().filter(|gate| *gate != object);
+        state.announcement.set(Some((Announcement { object, access, also }, kind)));
+        // SAFETY: the lifetime alone is changed. The operation lies on this thread's stack, below this frame; the pointer is
+        // taken back when the thread is resumed, and nobody follows it after that.
+        let operation =
+            unsafe { std::mem::transmute::<NonNull<dyn Pending + '_>, NonNull<dyn Pending>>(operation.into()) };
+        state.pending.set(Some(operation));
+        state.tested.set((NEVER_TESTED, false));
+        self.set_announced(thread, true);
+        self.suspend();
+        self.set_announced(thread, false);
+        state.announcement.set(None);
+        state.pending.set(None);
+        if self.phase.get() == Phase::Unwinding {
+            std::panic::resume_unwind(Box::new(Over));
+        }
+        if access == Access::Change {
+            self.objects.touch(object);
+        }
+        state.add_history(1);
+    }
+
+    /// An operation of a thread of an execution that is over: unwinds the thread. A destructor that runs because of that goes
+    /// on if it can, because a second panic would end the process; one that would have to wait stays suspended for ever.
+    fn goes_on_unwinding(&self, object: Object, kind: Kind, operation: &dyn Pending) {
+        if !std::thread::panicking() {
+            std::panic::resume_unwind(Box::new(Over));
+        }
+        // SAFETY: the operation is about this object.
+        let ready = || unsafe { operation.is_ready(self.objects.value(object)) }.unwrap_or(true);
+        let can_run = match kind {
+            Kind::Always | Kind::Timed => true,
+            Kind::Wait => ready(),
+            Kind::Gate => !self.objects.gate(object).held,
+            Kind::ChangedGate(_) => false,
+        };
+        while !can_run {
+            self.suspend();
+        }
+    }
+
+    fn suspend(&self) {
+        let state = &self.threads[self.running.get()];
+        state.suspensions.set(state.suspensions.get() + 1);
+        let runtime = self.runtime.get().expect("a runtime executes");
+        // SAFETY: the runtime outlives the threads that it runs.
+        unsafe { runtime.as_ref() }.suspend(self.running.get());
+    }
+
+    fn set_announced(&self, thread: Thread, whether: bool) {
+        let mut announced = self.announced.get();
+        if whether { announced.insert(thread) } else { announced.remove(thread) }
+        self.announced.set(announced);
+    }
+
+    /// The thread that runs got this answer.
+    pub(super) fn answered(&self, hash: u64) {
+        self.threads[self.running.get()].add_history(hash);
+    }
+
+    /// The name of the thread that runs, whatever the order of creation.
+    pub(super) fn name(&self) -> u64 {
+        self.threads[self.running.get()].name.get()
+    }
+
+    /// A body has ended; whoever was joining it can go on.
+    pub(super) fn finish(&self, thread: Thread, outcome: Outcome) {
+        let state = &self.threads[thread];
+        match outcome {
+            Ok(result) => state.result.set(Some(result)),
+            Err(panic) if panic.is::<Over>() => {}
+            Err(panic) => *state.panic.borrow_mut() = Some(quiet::message(&*panic)),
+        }
+        let mut unfinished = self.unfinished.get();
+        unfinished.remove(thread);
+        self.unfinished.set(unfinished);
+        if let Some(joiner) = state.joiner.get() {
+            let mut local = self.local.get();
+            local.insert(joiner);
+            self.local.set(local);
+        }
+    }
+
+    /// Waits for a thread, and answers its result or the message of its panic. No step: it commutes with everything.
+    pub(super) fn join(&self, child: Thread) -> Result<Box<dyn Any + Send>, String> {
+        let thread = self.running.get();
+        let (state, joined) = (&self.threads[thread], &self.threads[child]);
+        while self.unfinished.get().contains(child) {
+            if self.phase.get() == Phase::Unwinding && !std::thread::panicking() {
+                std::panic::resume_unwind(Box::new(Over));
+            }
+            joined.joiner.set(Some(thread));
+            self.suspend();
+        }
+        let mut all = state.joined.get();
+        all.insert(child);
+        state.joined.set(all);
+        state.add_history(joined.end());
+        match joined.result.take() {
+            Some(result) => Ok(result),
+            None => Err(joined.panic.borrow().clone().unwrap_or_else(|| "the execution was over".to_string())),
+        }
+    }
+
+    /// Whether the announced operation would run to its end now, as its closure says.
+    pub(super) fn is_ready(&self, thread: Thread) -> bool {
+        let state = &self.threads[thread];
+        let (Some((announcement, _)), Some(operation)) = (state.announcement.get(), state.pending.get()) else {
+            return false;
+        };
+        let version = self.objects.version(announcement.object);
+        let (tested, ready) = state.tested.get();
+        if tested == version {
+            return ready;
+        }
+        // SAFETY: the thread is suspended in `announce`, so the operation is alive, and it is about this object.
+        let ready = unsafe { operation.as_ref().is_ready(self.objects.value(announcement.object)) };
+        let ready = ready.unwrap_or_else(|why| {
+            self.fatal.borrow_mut().get_or_insert(why);
+            false
+        });
+        state.tested.set((version, ready));
+        ready
+    }
+
+    /// Whether the announced operation can be performed now.
+    pub(super) fn is_enabled(&self, thread: Thread) -> bool {
+        let Some((announcement, kind)) = self.threads[thread].announcement.get() else { return false };
+        match kind {
+            Kind::Always | Kind::Timed => true,
+            Kind::Wait => self.is_ready(thread),
+            Kind::Gate => !self.objects.gate(announcement.object).held,
+            Kind::ChangedGate(seen) => {
+                let gate = self.objects.gate(announcement.object);
+                !gate.held && gate.changes != seen
+            }
+        }
+    }
+}
+
+impl ThreadState {
+    fn reset(&self, name: u64, creator: Option<Thread>) {
+        self.pending.set(None);
+        self.announcement.set(None);
+        self.gate.set(None);
+        self.gates.set(0);
+        self.suspensions.set(0);
+        self.name.set(name);
+        self.history.set(0);
+        self.creator.set(creator);
+        self.children.set(0);
+        self.objects.set(0);
+        self.joined.set(Threads::NONE);
+        self.joiner.set(None);
+        *self.panic.borrow_mut() = None;
+        self.result.set(None);
+    }
+
+    fn add_history(&self, word: u64) {
+        self.history.set(keys::mix(self.history.get(), word));
+    }
+
+    /// What its local state is a function of, once it has ended.
+    fn end(&self) -> u64 {
+        let panic = self.panic.borrow();
+        panic.as_ref().map_or(self.history.get(), |message| keys::mix(self.history.get(), keys::of(message)))
+    }
+
+    /// Its part of a key.
+    pub(super) fn key(&self, finished: bool) -> u64 {
+        keys::mix(self.name.get(), keys::mix(self.end(), u64::from(finished)))
+    }
+}
+
+/// Numbers come in blocks, so that OS threads do not contend for them.
+fn next_number() -> u64 {
+    const BLOCK: u64 = 1 << 20;
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local! {
+        static LEFT: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+    }
+    let (next, end) = LEFT.get();
+    let (next, end) = if next < end {
+        (next, end)
+    } else {
+        let start = NEXT.fetch_add(BLOCK, Relaxed);
+        (start, start + BLOCK)
+    };
+    LEFT.set((next + 1, end));
+    next
+}

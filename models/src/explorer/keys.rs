@@ -1,0 +1,56 @@
+//! Fast hashes of values, histories and names. Not stable between versions: keys are compared within one process.
+
+use std::hash::{Hash, Hasher};
+
+const FIRST: u64 = 0x9e37_79b9_7f4a_7c15;
+const SECOND: u64 = 0xd6e8_feb8_6659_fd93;
+
+/// Mixes two words into one that depends on the order.
+pub(super) fn mix(one: u64, other: u64) -> u64 {
+    let product = u128::from(one ^ FIRST) * u128::from(other.rotate_left(32) ^ SECOND);
+    (product as u64) ^ ((product >> 64) as u64)
+}
+
+/// The hash of a value.
+pub(super) fn of<T: Hash + ?Sized>(value: &T) -> u64 {
+    let mut hasher = Mixer(FIRST);
+    value.hash(&mut hasher);
+    hasher.0
+}
+
+struct Mixer(u64);
+
+impl Hasher for Mixer {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+        self.write_u64(bytes.len() as u64);
+    }
+
+    fn write_u8(&mut self, word: u8) {
+        self.write_u64(u64::from(word));
+    }
+
+    fn write_u16(&mut self, word: u16) {
+        self.write_u64(u64::from(word));
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        self.write_u64(u64::from(word));
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = mix(self.0, word);
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        self.write_u64(word as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
