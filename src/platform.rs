@@ -116,8 +116,20 @@ pub trait Monitor<T: MonitorValue>: Send + Sync {
     fn wait<R: Answer>(&self, ready: impl Fn(&mut T) -> Option<R>) -> R;
 
     /// The same, until `deadline` (in the platform's clock) has passed. `ready` is asked once more under the lock when the
-    /// deadline passes, so an answer that is already there is never missed.
-    fn wait_until<R: Answer>(&self, deadline: Duration, ready: impl Fn(&mut T) -> Option<R>) -> Option<R>;
+    /// deadline passes, so an answer that is already there is never missed; if it is not, `expired` answers, in the same
+    /// critical section, and may change the value.
+    fn wait_until_or<R: Answer>(
+        &self,
+        deadline: Duration,
+        ready: impl Fn(&mut T) -> Option<R>,
+        expired: impl Fn(&mut T) -> R,
+    ) -> R;
+
+    /// The same; `None` if the deadline passed first.
+    #[inline]
+    fn wait_until<R: Answer>(&self, deadline: Duration, ready: impl Fn(&mut T) -> Option<R>) -> Option<R> {
+        self.wait_until_or(deadline, |value| ready(value).map(Some), |_| None)
+    }
 }
 
 /// The system refused to start a thread.

@@ -168,24 +168,29 @@ impl<T: MonitorValue> Monitor<T> for SimMonitor<T> {
     /// The one thread that waits is the killer, and everything else happens while it does; so a wait without a deadline is
     /// one up to the end of time, and a wait that reaches it is for ever.
     fn wait<R: Answer>(&self, ready: impl Fn(&mut T) -> Option<R>) -> R {
-        self.wait_until(Duration::MAX, ready)
-            .expect("a deadlock: nothing can happen any more, and somebody waits")
+        let never = |_: &mut T| panic!("a deadlock: nothing can happen any more, and somebody waits");
+        self.wait_until_or(Duration::MAX, ready, never)
     }
 
-    fn wait_until<R: Answer>(&self, deadline: Duration, ready: impl Fn(&mut T) -> Option<R>) -> Option<R> {
+    fn wait_until_or<R: Answer>(
+        &self,
+        deadline: Duration,
+        ready: impl Fn(&mut T) -> Option<R>,
+        expired: impl Fn(&mut T) -> R,
+    ) -> R {
         assert_eq!(self.world.open_sections(), 0, "somebody waits with the slot's lock held");
         self.world.record(Event::Waits);
         loop {
             if let Some(answer) = ready(&mut self.value()) {
-                return Some(answer);
+                return answer;
             }
             // What is due exactly at the deadline still happens, and `ready` is asked once more after it.
             if !self.world.step(deadline) {
-                let answer = ready(&mut self.value());
-                if answer.is_none() {
+                let mut value = self.value();
+                return ready(&mut value).unwrap_or_else(|| {
                     self.world.wait_expired();
-                }
-                return answer;
+                    expired(&mut value)
+                });
             }
         }
     }

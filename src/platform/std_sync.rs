@@ -99,17 +99,24 @@ impl<T: MonitorValue> Monitor<T> for StdMonitor<T> {
         }
     }
 
-    fn wait_until<R: Answer>(&self, deadline: Duration, ready: impl Fn(&mut T) -> Option<R>) -> Option<R> {
+    fn wait_until_or<R: Answer>(
+        &self,
+        deadline: Duration,
+        ready: impl Fn(&mut T) -> Option<R>,
+        expired: impl Fn(&mut T) -> R,
+    ) -> R {
         let mut state = self.state();
         loop {
             // Asked before the clock is read: an answer that is there when the deadline passes counts.
             if let Some(answer) = ready(&mut state.value) {
                 self.notify(&state);
-                return Some(answer);
+                return answer;
             }
             let left = deadline.saturating_sub(self.origin.elapsed());
             if left.is_zero() {
-                return None;
+                let answer = expired(&mut state.value);
+                self.notify(&state);
+                return answer;
             }
             state.waiters += 1;
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;

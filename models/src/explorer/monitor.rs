@@ -69,12 +69,18 @@ impl<T: MonitorValue> platform::Monitor<T> for Monitor<T> {
         self.waits(ready)
     }
 
-    fn wait_until<R: Answer>(&self, _deadline: Duration, ready: impl Fn(&mut T) -> Option<R>) -> Option<R> {
+    fn wait_until_or<R: Answer>(
+        &self,
+        _deadline: Duration,
+        ready: impl Fn(&mut T) -> Option<R>,
+        expired: impl Fn(&mut T) -> R,
+    ) -> R {
         let current = current_of(self.execution);
-        let run = |value: &mut T| Some(ready(value));
+        let section = |value: &mut T| ready(value).unwrap_or_else(|| expired(value));
+        let run = |value: &mut T| Some(section(value));
         let timed = Timed { run: Operation::new(&run), wait: Operation::new(&ready) };
         current.announce(self.object, Access::Change, Kind::Timed, &timed);
-        self.perform(current, &ready)
+        self.perform(current, &section)
     }
 }
 

@@ -66,15 +66,21 @@ impl<B: Backend, T: MonitorValue> Monitor<T> for WatchedMonitor<B, T> {
         }))
     }
 
-    fn wait_until<R: Answer>(&self, deadline: Duration, ready: impl Fn(&mut T) -> Option<R>) -> Option<R> {
-        let seen = self.monitor.wait_until(deadline, |value| {
+    fn wait_until_or<R: Answer>(
+        &self,
+        deadline: Duration,
+        ready: impl Fn(&mut T) -> Option<R>,
+        expired: impl Fn(&mut T) -> R,
+    ) -> R {
+        let ready = |value: &mut T| {
             let (answer, change, trace) = self.seen(value, &ready);
             answer.map(|answer| (answer, change, trace))
-        });
-        if seen.is_none() && self.scene.is_traced() {
-            self.scene.note_traced(&format!("{}: waits until the deadline, in vain", self.name));
-        }
-        seen.map(|seen| self.watch(seen))
+        };
+        let expired = |value: &mut T| {
+            let (answer, change, trace) = self.seen(value, &expired);
+            (answer, change, trace.map(|what| format!("{what} (the deadline has passed)")))
+        };
+        self.watch(self.monitor.wait_until_or(deadline, ready, expired))
     }
 }
 

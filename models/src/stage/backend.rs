@@ -79,8 +79,13 @@ impl<G: Gate<T>, T: MonitorValue> Monitor<T> for GateMonitor<G, T> {
         self.gate.wait(|value| ready(value).map_or(Look::Unchanged, Look::Taken))
     }
 
-    fn wait_until<R: Answer>(&self, _deadline: Duration, ready: impl Fn(&mut T) -> Option<R>) -> Option<R> {
-        self.gate.change(ready)
+    fn wait_until_or<R: Answer>(
+        &self,
+        _deadline: Duration,
+        ready: impl Fn(&mut T) -> Option<R>,
+        expired: impl Fn(&mut T) -> R,
+    ) -> R {
+        self.gate.change(|value| ready(value).unwrap_or_else(|| expired(value)))
     }
 }
 

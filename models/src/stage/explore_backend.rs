@@ -3,7 +3,7 @@
 use super::backend::{Backend, FreedCell};
 use crate::explorer::{self, Flag, Gate, Joiner, Lock};
 
-use forcekill::platform::Flag as _;
+use forcekill::platform::{Flag as _, MonitorValue};
 use std::sync::atomic::Ordering::SeqCst;
 
 /// The explorer as a backend.
@@ -28,6 +28,7 @@ impl Backend for ExploreBackend {
     type Flag = Flag;
     type Lock<T: Send + Sync + 'static> = Lock<T>;
     type Gate<T: Send + 'static> = Gate<T>;
+    type Monitor<T: MonitorValue> = explorer::Monitor<T>;
     type Freed = ExploreFreed;
     type Joiner = Joiner<()>;
     type ThreadId = explorer::view::Thread;
@@ -42,6 +43,10 @@ impl Backend for ExploreBackend {
 
     fn gate<T: Send + 'static>(&self, value: T) -> Gate<T> {
         Gate::new(value)
+    }
+
+    fn monitor<T: MonitorValue>(&self, value: T) -> explorer::Monitor<T> {
+        explorer::Monitor::new(value)
     }
 
     fn freed_cell(&self) -> ExploreFreed {

@@ -379,6 +379,9 @@ impl<B: Backend, T: Send + Sync + 'static> Lock<T> for SlotLock<B, T> {
     }
 }
 
+const STOPS: &str = "stops waiting: the run has ended";
+const IN_VAIN: &str = "waits in vain";
+
 /// A monitor whose waits expire as [`Expiry`] says.
 pub struct ModelMonitor<B: Backend, T> {
     // Only touched with a gate held, so never contended; the gates are what the checker sees.
@@ -422,19 +425,29 @@ impl<B: Backend, T: MonitorValue> Monitor<T> for ModelMonitor<B, T> {
         gate.wait(|()| self.value(&ready).map_or(Look::Unchanged, Look::Taken))
     }
 
-    fn wait_until<R: Answer>(&self, _deadline: Duration, ready: impl Fn(&mut T) -> Option<R>) -> Option<R> {
-        let answer = match self.model.0.expiry {
+    fn wait_until_or<R: Answer>(
+        &self,
+        _deadline: Duration,
+        ready: impl Fn(&mut T) -> Option<R>,
+        expired: impl Fn(&mut T) -> R,
+    ) -> R {
+        let in_vain = || self.value(&expired);
+        let (answer, how) = match self.model.0.expiry {
             Expiry::WhenStuck { early } if !self.is_early(early) => {
                 self.model.0.kernel_gate.wait(|()| match self.value(&ready) {
-                    Some(answer) => Look::Ready(Some(answer)),
-                    None if self.model.kernel(|kernel| kernel.is_stuck()) => Look::Ready(None),
+                    Some(answer) => Look::Ready((answer, STOPS)),
+                    None if self.model.kernel(|kernel| kernel.is_stuck()) => {
+                        Look::Ready((in_vain(), IN_VAIN))
+                    }
                     None => Look::Unchanged,
                 })
             }
             // It may take something, so those who wait without a deadline must look again.
-            _ => self.gate.change(|()| self.value(&ready)),
+            _ => self.gate.change(|()| match self.value(&ready) {
+                Some(answer) => (answer, STOPS),
+                None => (in_vain(), IN_VAIN),
+            }),
         };
-        let how = if answer.is_some() { "stops waiting: the run has ended" } else { "waits in vain" };
         self.model.note(|| how.to_string());
         answer
     }
