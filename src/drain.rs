@@ -52,8 +52,9 @@ pub enum Fate {
     /// It did not come back within the limits; it exits if it ever does. Its state is Abandoned, or, if a shutdown could only
     /// ask it when the time was up, ShuttingDown.
     Abandoned,
-    /// It was in no need to be asked, or somebody else took it meanwhile: it is in this state.
-    Refused(State),
+    /// Somebody else has brought it to where it need not be asked, or took it meanwhile: it has exited, exits, or was
+    /// abandoned.
+    Refused,
     /// Somebody else was having something done by it all the time; nothing was asked of it.
     Busy,
 }
@@ -129,18 +130,17 @@ where
     // All are asked before any is waited for: a thread that takes its time must not cost the others theirs.
     passage.ask(asked_at);
     passage.wait(grace_end, Phase::Grace);
-    for (nth, pause) in (1..).zip(S::schedule(&limits.kill).pauses()) {
-        if passage.stragglers().next().is_none() {
-            break;
-        }
+    let schedule = S::schedule(&limits.kill);
+    let mut pauses = schedule.pauses().zip(1..).peekable();
+    while let Some((pause, nth)) = pauses.next().filter(|_| passage.has_stragglers()) {
         passage.kill(nth);
         let now = platform.now();
-        passage.wait(now.saturating_add(pause).min(end), Phase::Killed);
-        if platform.now() >= end {
-            break;
+        if pauses.peek().is_some() && now < end {
+            passage.wait(now.saturating_add(pause).min(end), Phase::Killed);
+        } else {
+            passage.wait_or_abandon(end);
         }
     }
-    passage.abandon();
     passage.finish()
 }
 
@@ -194,6 +194,11 @@ impl Call {
         }
     }
 
+    /// What it means that a thread has come to this state.
+    pub fn fate(self, state: State) -> Fate {
+        if state == self.goal() { Fate::Drained } else { Fate::Refused }
+    }
+
     /// The states that end the wait for a thread that was asked.
     pub fn awaits(self) -> States {
         match self {
@@ -216,7 +221,10 @@ where
             leg.course = match leg.thread.request(call.event(), deadline) {
                 Request::Taken => Course::Asked,
                 Request::Busy => Course::Unasked,
-                Request::Refused(state) => leg.refused(call, state),
+                // It may be on its way out by itself: a shutdown that did not wait for it would let the engine be torn down
+                // while it exits.
+                Request::Refused if call == Call::Shutdown => Course::Asked,
+                Request::Refused => Course::Over(Fate::Refused),
             };
         }
     }
@@ -226,38 +234,36 @@ where
         self.ask(deadline);
         let call = self.call;
         for leg in self.legs.iter_mut().filter(|leg| leg.course == Course::Asked) {
-            if let Some(state) = S::wait_for_leaver(leg.thread, call, deadline, phase) {
-                leg.course = Course::Over(fate(call, state));
+            if let Some(fate) = S::wait_for_leaver(leg.thread, call, deadline, phase) {
+                leg.course = Course::Over(fate);
             }
         }
     }
 
-    /// Those that have not come back.
-    fn stragglers(&self) -> impl Iterator<Item = &Leg<'_, P, F, S>> {
-        self.legs.iter().filter(|leg| !matches!(leg.course, Course::Over(_)))
+    fn has_stragglers(&self) -> bool {
+        self.legs.iter().any(|leg| !matches!(leg.course, Course::Over(_)))
     }
 
     /// One attempt at the run of every straggler. A restart leaves those alone that it could not ask: the run that one of
     /// them is in by now may have begun after the restart.
     fn kill(&self, nth: u32) {
-        for leg in self.stragglers().filter(|leg| self.call == Call::Shutdown || leg.course == Course::Asked)
+        let all = self.call == Call::Shutdown;
+        for leg in
+            self.legs.iter().filter(|leg| leg.course == Course::Asked || all && leg.course == Course::Unasked)
         {
-            if let Some(run) = leg.thread.slot().current_run() {
-                let _ = leg.thread.slot().attempt(run, nth);
-            }
+            let _ = leg.thread.slot().attempt_current(nth);
         }
     }
 
-    /// Gives up on the stragglers. A restart leaves those alone that it could not ask.
-    fn abandon(&mut self) {
+    /// Waits for the stragglers for the last time, and gives up on those that do not come. A restart gives up on those alone
+    /// that it has asked; a shutdown on all, and who could not be asked before is told to exit now.
+    fn wait_or_abandon(&mut self, end: Duration) {
+        self.ask(end);
         let call = self.call;
         for leg in &mut self.legs {
             leg.course = match leg.course {
                 Course::Unasked if call == Call::Restart => Course::Over(Fate::Busy),
-                Course::Asked | Course::Unasked => Course::Over(match S::abandon(leg.thread, call) {
-                    Ok(()) => Fate::Abandoned,
-                    Err(state) => fate(call, state),
-                }),
+                Course::Asked | Course::Unasked => Course::Over(S::wait_or_abandon(leg.thread, call, end)),
                 over => over,
             };
         }
@@ -274,11 +280,6 @@ where
     }
 }
 
-/// What it means that a thread has come to this state.
-fn fate(call: Call, state: State) -> Fate {
-    if state == call.goal() { Fate::Drained } else { Fate::Refused(state) }
-}
-
 impl<'a, P, F, S> Leg<'a, P, F, S>
 where
     P: Platform,
@@ -287,22 +288,6 @@ where
 {
     fn new(thread: &'a Thread<P, F, S>) -> Self {
         Self { thread, course: Course::Unasked, steps: PhantomData }
-    }
-
-    /// The safe request was refused.
-    fn refused(&self, call: Call, state: State) -> Course {
-        match (call, state) {
-            // It is on its way out by itself, or by another call: a shutdown that did not wait for it would let the engine be
-            // torn down while it exits.
-            (Call::Shutdown, State::ShuttingDown) => Course::Asked,
-            (Call::Shutdown, State::Reserved) => match self.thread.change(Event::Retire) {
-                Ok(_) => Course::Over(Fate::Drained),
-                // The scaler or the init has booted it since.
-                Err(_) => Course::Unasked,
-            },
-            (Call::Shutdown, State::Done) => Course::Over(Fate::Drained),
-            _ => Course::Over(Fate::Refused(state)),
-        }
     }
 }
 

@@ -92,6 +92,13 @@ where
         S::attempt(self, run, nth)
     }
 
+    /// The same for whatever the thread runs now: for a drain alone, which has asked the thread to leave, so that what it runs
+    /// is what is to end. May be called from any thread.
+    #[inline]
+    pub fn attempt_current(&self, nth: u32) -> Attempt {
+        S::attempt_current(self, nth)
+    }
+
     fn since(&self, started: Duration, effort: Effort) -> Effort {
         Effort { elapsed: self.platform().now().saturating_sub(started), ..effort }
     }

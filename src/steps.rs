@@ -8,6 +8,7 @@
 //! | [`store_flags`](Steps::store_flags) | `timed_out`, then `vm_interrupt` with release | the VM consumes the interrupt, sees no reason, carries on |
 //! | [`armed`](Steps::armed) | only the run that the kill is for | the next, innocent run dies |
 //! | [`attempt`](Steps::attempt) | stores and sends with the lock held | a store to freed flags; a signal to whoever has the thread id next |
+//! | [`attempt_current`](Steps::attempt_current) | the same, for a thread that a drain has asked | the same |
 //! | [`strike`](Steps::strike) | stores the flags at every send | a script that clears `timed_out` is never ended |
 //! | [`schedule`](Steps::schedule) | sends again until acknowledged | a signal between check and call is lost |
 //! | [`publish`](Steps::publish) | releases the target that it replaces | a handle leaks |
@@ -22,7 +23,7 @@
 //! | [`leaving`](Steps::leaving) | also Abandoned | a thread that was abandoned serves on |
 //! | [`let_go`](Steps::let_go) | only from Restarting | a thread that was abandoned parks for ever |
 //! | [`told`](Steps::told) | also ShuttingDown and Abandoned | a thread that was drained is never shut down |
-//! | [`abandon`](Steps::abandon) | only what has not let go | a cooperative thread is lost |
+//! | [`wait_or_abandon`](Steps::wait_or_abandon) | abandons only what has not let go | a cooperative thread is lost |
 //! | [`record`](Steps::record) | every thread, whatever its fate | the counts of a restart do not add up |
 
 use std::sync::atomic::Ordering::{Relaxed, Release};
@@ -35,7 +36,7 @@ use crate::lingering::Lingering;
 use crate::platform::{Flag, Monitor, Platform, SpawnError, Wake};
 use crate::slot::{Occupant, PublicationId, RunId, Slot, SlotState};
 use crate::state::{Event, State, States};
-use crate::thread::{Request, Thread};
+use crate::thread::{Lifecycle, Request, Thread, Told};
 use crate::wake::ResendPolicy;
 
 /// What one attempt of a kill came to.
@@ -87,6 +88,18 @@ where
         occupant.killed.store(true, Relaxed);
         Self::store_flags(&occupant.flags);
         Self::wake(platform, occupant)
+    }
+
+    /// The same for whatever run is current: for a drain, whose thread has been asked and runs nothing innocent.
+    #[inline]
+    fn attempt_current(slot: &Slot<P, F, Self>, nth: u32) -> Attempt {
+        slot.shared(|state| {
+            let run = state.occupant.as_ref().and_then(|occupant| occupant.run);
+            match run.and_then(|run| Self::armed(state, run)) {
+                Some(occupant) => Attempt::Made(Self::strike(slot.platform(), occupant, nth)),
+                None => Attempt::NotRunning,
+            }
+        })
     }
 
     /// Wakes an occupant, if it can be woken.
@@ -200,14 +213,11 @@ where
     /// Asks `event` of a thread: taken where it is stable, refused where it never will be; anywhere else this waits.
     fn request(thread: &Thread<P, F, Self>, event: Event, deadline: Duration) -> Request {
         let now = thread.platform().now();
-        let answer = thread.lifecycle().wait_until(deadline, |lifecycle| {
-            if Self::refuses(lifecycle.state()) {
-                Some(Request::Refused(lifecycle.state()))
-            } else {
-                lifecycle.apply(event, now).ok().map(|_| Request::Taken)
-            }
-        });
-        answer.unwrap_or(Request::Busy)
+        thread.lifecycle().wait_until_or(
+            deadline,
+            |lifecycle| lifecycle.ask(event, Self::refuses(lifecycle.state()), now),
+            |_| Request::Busy,
+        )
     }
 
     /// Whether a safe request is refused in this state.
@@ -222,9 +232,11 @@ where
         call: Call,
         deadline: Duration,
         phase: Phase,
-    ) -> Option<State> {
+    ) -> Option<Fate> {
         let _ = phase;
-        thread.wait_for_until(Self::awaits(call), deadline)
+        let awaited = Self::awaits(call);
+        let came = |lifecycle: &mut Lifecycle| lifecycle.is_in(awaited).map(|state| call.fate(state));
+        thread.lifecycle().wait_until(deadline, came)
     }
 
     /// The states that end the wait for a thread that was asked.
@@ -242,9 +254,13 @@ where
     /// The thread lets go of its script.
     ///
     /// # Errors
-    /// If it is not asked to, or not any more; the error is the state that it is in.
-    fn let_go(thread: &Thread<P, F, Self>) -> Result<(), State> {
-        thread.change(Event::Yield).map(drop).map_err(|error| error.state)
+    /// If it is not asked to, or not any more; the error is what is asked of it instead.
+    fn let_go(thread: &Thread<P, F, Self>) -> Result<(), Told> {
+        let now = thread.platform().now();
+        // The answer says no more than the thread needs to know: that is also what keeps a search small.
+        thread.with(|lifecycle| {
+            lifecycle.apply(Event::Yield, now).map(drop).map_err(|error| Told::by(error.state))
+        })
     }
 
     /// The states that end the wait of a thread that has let go.
@@ -253,28 +269,16 @@ where
         States::TOLD
     }
 
-    /// Gives up on a thread that did not come back.
-    ///
-    /// # Errors
-    /// If it came back in that moment, or somebody else has given up on it; the error is the state that it is in.
-    fn abandon(thread: &Thread<P, F, Self>, call: Call) -> Result<(), State> {
+    /// The last wait for a thread that was asked: gives up on it when the deadline has passed, in the critical section that
+    /// finds it not back.
+    fn wait_or_abandon(thread: &Thread<P, F, Self>, call: Call, deadline: Duration) -> Fate {
         let now = thread.platform().now();
-        thread.with(|lifecycle| {
-            let event = match (call, lifecycle.state()) {
-                (Call::Restart, _) | (_, State::Restarting) => Event::Abandon,
-                // It has become free to be asked in this moment. There is no time left to wait for it, but it must be told, or it
-                // would go on for ever.
-                (_, State::Ready | State::Inactive | State::Yielding) => Event::RequestShutdown,
-                // No OS thread is behind it, and now none will be.
-                (_, State::BootRequested) => {
-                    return Err(lifecycle
-                        .apply(Event::Retire, now)
-                        .map_or_else(|error| error.state, |_| State::Done));
-                }
-                _ => Event::AbandonAtShutdown,
-            };
-            lifecycle.apply(event, now).map(drop).map_err(|error| error.state)
-        })
+        let awaited = Self::awaits(call);
+        thread.lifecycle().wait_until_or(
+            deadline,
+            |lifecycle| lifecycle.is_in(awaited).map(|state| call.fate(state)),
+            |lifecycle| lifecycle.give_up(call, now),
+        )
     }
 
     /// Takes down what became of a thread.

@@ -14,6 +14,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::drain::{Call, Fate};
 use crate::engine::{InterruptFlags, OwnedFlags};
 use crate::lingering::Lingering;
 use crate::platform::{Monitor, Native, Platform, SpawnError};
@@ -41,15 +42,30 @@ pub struct Lifecycle {
     was_inactive: bool,
 }
 
+/// A thread did not come back within its limits, and was told to exit whenever it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GivenUp;
+
 /// What became of a safe request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Request {
     /// The thread was stable, and is asked now.
     Taken,
     /// Nothing will make the thread stable again.
-    Refused(State),
+    Refused,
     /// The thread was neither stable nor refusing when the deadline passed; nothing was asked of it.
     Busy,
+}
+
+/// What a thread that is out of its script is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Told {
+    /// Go on, with a fresh script if it serves.
+    GoOn,
+    /// Exit.
+    Exit,
+    /// Something else was asked of it: to change its handler, or to reboot.
+    Else(State),
 }
 
 impl<P, F, S> Thread<P, F, S>
@@ -120,13 +136,20 @@ where
         S::request(self, event, deadline)
     }
 
-    /// Lets go of the script for a drain, and waits to be told how to go on: the answer is Ready or Inactive to go on, and
-    /// ShuttingDown, Done or Abandoned to exit. To be called by the PHP thread itself, outside any run.
-    pub fn let_go(&self) -> State {
-        match S::let_go(self) {
-            Ok(()) => self.wait_for(S::told()),
-            Err(state) => state,
-        }
+    /// Waits until the thread is told to leave its script, for whatever reason. To be called by the PHP thread itself, in a
+    /// callback of its script.
+    pub fn wait_to_leave(&self) {
+        let leaving = S::leaving();
+        self.lifecycle.wait(|lifecycle| lifecycle.is_in(leaving).map(drop));
+    }
+
+    /// Lets go of the script for a drain, and waits to be told how to go on. If no drain asked for it, the answer is what was
+    /// asked instead. To be called by the PHP thread itself, outside any run.
+    pub fn let_go(&self) -> Told {
+        let told = S::told();
+        S::let_go(self)
+            .err()
+            .unwrap_or_else(|| self.lifecycle.wait(|lifecycle| lifecycle.is_in(told).map(Told::by)))
     }
 
     /// The last change of state of an OS thread: Rebooting becomes RebootReady, everything else that can end Done. To be
@@ -134,11 +157,11 @@ where
     ///
     /// # Errors
     /// If the thread is where no OS thread can be.
-    pub fn exit(&self) -> Result<State, IllegalTransition> {
+    pub fn exit(&self) -> Result<(), IllegalTransition> {
         let now = self.platform().now();
-        self.with(|lifecycle| match lifecycle.state {
-            State::Rebooting => lifecycle.apply(Event::OfferReboot, now),
-            _ => lifecycle.apply(Event::Exit, now),
+        self.with(|lifecycle| {
+            let event = if lifecycle.state == State::Rebooting { Event::OfferReboot } else { Event::Exit };
+            lifecycle.apply(event, now).map(drop)
         })
     }
 
@@ -194,6 +217,36 @@ impl Lifecycle {
         self.apply(if self.was_inactive { Event::ResumeInactive } else { Event::Resume }, now)
     }
 
+    /// One look of a safe request: asks `event` if it can be asked here, and answers what became of it; `None` if the thread is
+    /// in between. A shutdown also retires an index that has no OS thread.
+    pub fn ask(&mut self, event: Event, refused: bool, now: Duration) -> Option<Request> {
+        if refused {
+            if event == Event::RequestShutdown {
+                // Declared for an index without a thread alone; anywhere else this changes nothing.
+                let _ = self.apply(Event::Retire, now);
+            }
+            return Some(Request::Refused);
+        }
+        self.apply(event, now).ok().map(|_| Request::Taken)
+    }
+
+    /// Gives up on a thread that did not come back in time: it is told to exit, whenever it comes back.
+    pub fn give_up(&mut self, call: Call, now: Duration) -> Fate {
+        let event = match (call, self.state) {
+            (Call::Restart, _) | (_, State::Restarting) => Event::Abandon,
+            // It has become free to be asked in this moment. There is no time left to wait for it, but it must be told, or it
+            // would go on for ever.
+            (_, State::Ready | State::Inactive | State::Yielding) => Event::RequestShutdown,
+            // No OS thread is behind it, and now none will be.
+            (_, State::BootRequested) => Event::Retire,
+            _ => Event::AbandonAtShutdown,
+        };
+        match self.apply(event, now) {
+            Ok(_) if event != Event::Retire => Fate::Abandoned,
+            Ok(_) | Err(_) => call.fate(self.state),
+        }
+    }
+
     /// Sets a state whatever the one before was, which sound code cannot do: for the historic designs and the defects that
     /// did.
     pub fn overwrite(&mut self, state: State, now: Duration) {
@@ -203,6 +256,17 @@ impl Lifecycle {
     /// The state, if it is one of these.
     pub fn is_in(&self, states: States) -> Option<State> {
         Some(self.state).filter(|&state| states.contains(state))
+    }
+}
+
+impl Told {
+    /// What a state says to a thread that is out of its script.
+    pub fn by(state: State) -> Self {
+        match state {
+            State::Ready | State::Inactive => Self::GoOn,
+            State::ShuttingDown | State::Abandoned | State::Done => Self::Exit,
+            other => Self::Else(other),
+        }
     }
 }
 

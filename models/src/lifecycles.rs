@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use forcekill::platform::Monitor;
 use forcekill::steps::Steps;
 use forcekill::{Drained, Fate, Limits, Lingering, OwnedFlags, State, Thread};
 
@@ -40,11 +41,13 @@ impl<P: Scene, D: Steps<P, OwnedFlags>> Clone for House<P, D> {
 }
 
 impl<P: Scene, D: Steps<P, OwnedFlags>> House<P, D> {
-    /// So many worker threads that serve.
+    /// So many worker threads that serve, each of them in its script when this returns.
     pub(crate) fn of_ready(scene: &P, php_threads: usize, script: impl Fn(usize) -> Script) -> Self {
         let lingering = Lingering::new(scene);
-        let start = |index| Php::start_ready(scene, &lingering, index, script(index));
+        let begun = Arc::new(scene.monitor(0));
+        let start = |index| Php::start_ready(scene, (&lingering, &begun), index, script(index));
         let threads = (0..php_threads).map(start).collect();
+        begun.wait(|begun| (*begun as usize == php_threads).then_some(()));
         Self { scene: scene.clone(), lingering, threads }
     }
 
@@ -78,11 +81,11 @@ impl<P: Scene, D: Steps<P, OwnedFlags>> House<P, D> {
             match fate {
                 Fate::Drained => {}
                 Fate::Abandoned => self.oracle().reached("a shutdown abandoned a thread"),
-                Fate::Refused(State::Abandoned) => {
+                Fate::Refused => {
                     self.oracle().reached("a shutdown found a thread that a restart had abandoned");
                 }
-                other => self.oracle().violate(Property::LateUnwindIsSafe, || {
-                    format!("the shutdown is over, and php-{} was not told to exit: {other:?}", index + 1)
+                Fate::Busy => self.oracle().violate(Property::LateUnwindIsSafe, || {
+                    format!("the shutdown is over, and {} was not told to exit", name(*index))
                 }),
             }
         }
@@ -113,7 +116,7 @@ impl<P: Scene, D: Steps<P, OwnedFlags>> House<P, D> {
                 Fate::Drained => self.oracle().reached("a restart drained a thread"),
                 Fate::Abandoned => self.oracle().reached("a restart abandoned a thread"),
                 Fate::Busy => self.oracle().reached("a restart found a thread busy until the end"),
-                Fate::Refused(_) => self.oracle().reached("a restart was refused"),
+                Fate::Refused => self.oracle().reached("a restart was refused"),
             }
             let in_script = self.threads[*index].in_script.load(std::sync::atomic::Ordering::SeqCst);
             if *fate == Fate::Drained && in_script {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
+use forcekill::platform::Monitor;
 use forcekill::steps::Steps;
+use forcekill::thread::Told;
 use forcekill::{Lingering, OwnedFlags, State, Thread};
 
 use super::{Role, Scene};
@@ -27,21 +29,28 @@ pub struct Php<P: Scene, D: Steps<P, OwnedFlags>> {
     /// Whether it is in a script now. No step of a search: it only judges.
     pub in_script: Arc<AtomicBool>,
     script: Script,
+    /// How many threads of the race have come to their first script.
+    begun: Arc<P::Monitor<u32>>,
 }
 
 impl<P: Scene, D: Steps<P, OwnedFlags>> Clone for Php<P, D> {
     fn clone(&self) -> Self {
         let (thread, in_script) = (Arc::clone(&self.thread), Arc::clone(&self.in_script));
-        Self { thread, in_script, script: self.script }
+        Self { thread, in_script, script: self.script, begun: Arc::clone(&self.begun) }
     }
 }
 
 impl<P: Scene, D: Steps<P, OwnedFlags>> Php<P, D> {
     /// A worker thread that is Ready, and about to start its script.
-    pub fn start_ready(scene: &P, lingering: &Lingering<P>, index: usize, script: Script) -> Self {
+    pub fn start_ready(
+        scene: &P,
+        (lingering, begun): (&Lingering<P>, &Arc<P::Monitor<u32>>),
+        index: usize,
+        script: Script,
+    ) -> Self {
         let thread = Arc::new(Thread::new(scene.clone(), index));
         scene.place(&thread, State::Ready);
-        let php = Self { thread, in_script: Arc::default(), script };
+        let php = Self { thread, in_script: Arc::default(), script, begun: Arc::clone(begun) };
         let (scene, body) = (scene.clone(), php.clone());
         let spawned = php.thread.spawn(lingering, move || {
             scene.enter(Role::Php(index));
@@ -54,11 +63,18 @@ impl<P: Scene, D: Steps<P, OwnedFlags>> Php<P, D> {
     /// The life of a worker thread that is Ready.
     fn serve(&self, scene: &P) {
         self.thread.slot().occupy(OwnedFlags::new(), |occupied| {
+            let mut is_first = true;
             loop {
-                occupied.run(|_| self.run_script(scene));
+                occupied.run(|_| {
+                    if std::mem::take(&mut is_first) {
+                        self.begun.with(|begun| *begun += 1);
+                    }
+                    self.run_script(scene);
+                });
                 match self.thread.let_go() {
-                    State::Ready | State::Inactive => {}
-                    _ => break,
+                    Told::GoOn => {}
+                    Told::Exit => break,
+                    Told::Else(state) => unreachable!("nobody asks for {state} here"),
                 }
             }
         });
@@ -70,7 +86,7 @@ impl<P: Scene, D: Steps<P, OwnedFlags>> Php<P, D> {
         self.in_script.store(true, SeqCst);
         match self.script {
             Script::AtAnyTime => {
-                self.thread.wait_for(D::leaving());
+                self.thread.wait_to_leave();
             }
             Script::Killable => scene.interruptible_call(),
             Script::Never => scene.uninterruptible_call(),
