@@ -187,8 +187,9 @@ impl Execution {
         state.announcement.set(Some((Announcement { object, access, also }, kind)));
         // SAFETY: the lifetime alone is changed. The operation lies on this thread's stack, below this frame; the pointer is
         // taken back when the thread is resumed, and nobody follows it after that.
-        let operation =
-            unsafe { std::mem::transmute::<NonNull<dyn Pending + '_>, NonNull<dyn Pending>>(operation.into()) };
+        let operation = unsafe {
+            std::mem::transmute::<NonNull<dyn Pending + '_>, NonNull<dyn Pending>>(operation.into())
+        };
         state.pending.set(Some(operation));
         state.tested.set((NEVER_TESTED, false));
         self.set_announced(thread, true);
@@ -234,7 +235,11 @@ impl Execution {
 
     fn set_announced(&self, thread: Thread, whether: bool) {
         let mut announced = self.announced.get();
-        if whether { announced.insert(thread) } else { announced.remove(thread) }
+        if whether {
+            announced.insert(thread)
+        } else {
+            announced.remove(thread)
+        }
         self.announced.set(announced);
     }
 
@@ -283,14 +288,17 @@ impl Execution {
         state.add_history(joined.end());
         match joined.result.take() {
             Some(result) => Ok(result),
-            None => Err(joined.panic.borrow().clone().unwrap_or_else(|| "the execution was over".to_string())),
+            None => {
+                Err(joined.panic.borrow().clone().unwrap_or_else(|| "the execution was over".to_string()))
+            }
         }
     }
 
     /// Whether the announced operation would run to its end now, as its closure says.
     pub(super) fn is_ready(&self, thread: Thread) -> bool {
         let state = &self.threads[thread];
-        let (Some((announcement, _)), Some(operation)) = (state.announcement.get(), state.pending.get()) else {
+        let (Some((announcement, _)), Some(operation)) = (state.announcement.get(), state.pending.get())
+        else {
             return false;
         };
         let version = self.objects.version(announcement.object);

@@ -79,11 +79,14 @@ impl View for Look<'_> {
 
     fn commutes(&self, one: Thread, other: Thread) -> bool {
         let announced = |thread: Thread| self.execution.threads[thread].announcement.get();
-        let (Some((first, kind)), Some((second, _))) = (announced(one), announced(other)) else { return true };
+        let (Some((first, kind)), Some((second, _))) = (announced(one), announced(other)) else {
+            return true;
+        };
         if !involves(first, second.object) && !second.also.is_some_and(|also| involves(first, also)) {
             return true;
         }
-        if first.also.is_some() || second.also.is_some() || matches!(kind, Kind::Gate | Kind::ChangedGate(_)) {
+        if first.also.is_some() || second.also.is_some() || matches!(kind, Kind::Gate | Kind::ChangedGate(_))
+        {
             // What they do besides, and what a gate guards, cannot be tried on copies.
             return false;
         }
