@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use forcekill_models::explorer::view::{Strategy, Thread, Threads, View};
-use forcekill_models::explorer::{Coroutines, Program};
+use forcekill_models::explorer::{Coroutines, Program, ShuttleProgram};
 
 /// Every choice at every step, depth first.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Dfs {
     /// What is still to be tried at each step, the one being tried included.
     pub path: Vec<Threads>,
@@ -83,8 +83,11 @@ impl Strategy for Dfs {
     }
 }
 
+/// Searches all executions, on the explorer's own runtime and on shuttle's: both must see the same.
 pub fn explore(scenario: impl Fn() + Sync) -> Dfs {
-    let mut dfs = Dfs::default();
-    Coroutines::new(scenario).run(&mut dfs);
-    dfs
+    let (mut own, mut shuttle) = (Dfs::default(), Dfs::default());
+    Coroutines::new(&scenario).run(&mut own);
+    ShuttleProgram::new(&scenario).run(&mut shuttle);
+    assert_eq!(own, shuttle, "the explorer's runtime, and shuttle's");
+    own
 }

@@ -84,7 +84,7 @@ fn an_object_of_another_execution_is_refused() {
     Coroutines::new(|| {
         let flag = kept.lock().unwrap().replace(Arc::new(Flag::new(false)));
         let own = Flag::new(false);
-        let two = spawn(|| drop(Flag::new(false).load(SeqCst)));
+        let two = spawn(|| Flag::new(false).load(SeqCst));
         own.load(SeqCst);
         two.join().unwrap();
         flag.inspect(|flag| {
