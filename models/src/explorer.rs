@@ -1,6 +1,7 @@
 //! An exhaustive search of our own, for scenarios that are too large for loom and shuttle: docs/EXPLORER.md.
 
 mod coroutines;
+mod course;
 mod current;
 mod execution;
 mod gate;
@@ -11,6 +12,7 @@ mod object;
 mod operation;
 pub mod program;
 pub mod replay;
+mod shuttle_program;
 mod spawn;
 pub mod view;
 
@@ -19,4 +21,5 @@ pub(crate) use current::is_thread;
 pub use gate::Gate;
 pub use monitor::{Flag, Lock, Monitor};
 pub use program::Program;
+pub use shuttle_program::ShuttleProgram;
 pub use spawn::{Joiner, spawn, thread};

@@ -8,11 +8,11 @@ use std::ptr::{self, NonNull};
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
+use super::course::Course;
 use super::current::{Body, Entered, Suspend};
 use super::execution::{Execution, NOBODY, Phase};
-use super::look::Look;
 use super::program::Program;
-use super::view::{MOST_THREADS, Strategy, Thread, Threads, View};
+use super::view::{MOST_THREADS, Strategy, Thread};
 use crate::search::quiet;
 
 /// A scenario on coroutines: the closure is the main thread of an execution. Any number of OS threads can run it at once,
@@ -44,9 +44,6 @@ impl<F: Fn() + Sync> Program for Coroutines<F> {
 
 /// Plenty for a scenario; pages that are never used cost nothing.
 const STACK_BYTES: usize = 256 * 1024;
-
-/// A drained execution that takes so many steps more is in a loop.
-const MOST_DRAINED_STEPS: usize = 10_000;
 
 struct Runtime {
     execution: Execution,
@@ -82,46 +79,12 @@ impl Runtime {
         // `Leftovers` has seen to it that no coroutine is left.
         let scenario = unsafe { std::mem::transmute::<&dyn Fn(), &'static dyn Fn()>(scenario) };
         self.start_body(main, move || Box::new(scenario()));
-        self.steps(strategy);
+        let course = Course::default();
+        while let Some(thread) = course.next(&self.execution, strategy) {
+            self.resume(thread);
+        }
         drop(left);
         drop(entered);
-    }
-
-    fn steps<S: Strategy>(&self, strategy: &mut S) {
-        loop {
-            self.run_local();
-            let look = Look::at(&self.execution);
-            if look.enabled().is_empty() {
-                return strategy.end(&look);
-            }
-            let Some(thread) = strategy.choose(&look) else { return self.drain() };
-            assert!(look.enabled().contains(thread), "thread {thread} was chosen, and is not enabled");
-            self.resume(thread);
-        }
-    }
-
-    /// Runs an execution that was cut off to its end, because that takes less time than unwinding it.
-    fn drain(&self) {
-        for _ in 0..MOST_DRAINED_STEPS {
-            self.run_local();
-            let look = Look::at(&self.execution);
-            let enabled = look.enabled();
-            if enabled.is_empty() {
-                return;
-            }
-            // A wait that times out may be asked again and again, for what only others can bring about.
-            let first = enabled.first();
-            let Some(thread) = enabled.without(look.would_time_out()).first().or(first) else { return };
-            self.resume(thread);
-        }
-    }
-
-    /// Lets those go on whose join has ended.
-    fn run_local(&self) {
-        while let Some(thread) = self.execution.local.get().first() {
-            self.execution.local.set(self.execution.local.get().without(Threads::only(thread)));
-            self.resume(thread);
-        }
     }
 
     fn start_body(&self, thread: Thread, body: impl FnOnce() -> Box<dyn Any + Send> + 'static) {

@@ -4,6 +4,8 @@ use std::hash::{Hash, Hasher};
 
 const FIRST: u64 = 0x9e37_79b9_7f4a_7c15;
 const SECOND: u64 = 0xd6e8_feb8_6659_fd93;
+/// Where a hash begins: not `FIRST`, which `mix` takes for a zero.
+const SEED: u64 = 0xa076_1d64_78bd_642f;
 
 /// Mixes two words into one that depends on the order.
 pub(super) fn mix(one: u64, other: u64) -> u64 {
@@ -13,7 +15,7 @@ pub(super) fn mix(one: u64, other: u64) -> u64 {
 
 /// The hash of a value.
 pub(super) fn of<T: Hash + ?Sized>(value: &T) -> u64 {
-    let mut hasher = Mixer(FIRST);
+    let mut hasher = Mixer(SEED);
     value.hash(&mut hasher);
     hasher.0
 }
