@@ -52,11 +52,19 @@ pub trait View {
     /// of [`View::enabled`]. A switch away from one of these is no preemption.
     fn would_time_out(&self) -> Threads;
 
-    /// What this thread has announced; `None` if it has finished.
+    /// What this thread has announced; `None` if it has finished, or waits for another thread to finish.
     fn announced(&self, thread: Thread) -> Option<Announcement>;
 
     /// Who created this thread; `None` for the main thread. The creation happens before everything that the thread does.
     fn creator(&self, thread: Thread) -> Option<Thread>;
+
+    /// The finished threads that this thread has waited for: everything that they did happens before its announced operation.
+    /// Inherited and transitive: a thread begins with the set of its creator at the moment of the creation, and joining a
+    /// thread adds that thread and all of its own set.
+    fn joined(&self, thread: Thread) -> Threads;
+
+    /// A name of this thread that does not depend on the order in which threads were created: the path of its creation.
+    fn name(&self, thread: Thread) -> u64;
 
     /// Whether the announced operations of these two threads, both of which are enabled, commute in this state: run on
     /// clones of the value in either order, neither the answers nor the value at the end nor whether either can run differ.
