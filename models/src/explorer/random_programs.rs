@@ -58,7 +58,8 @@ pub struct Line {
 pub enum Op {
     /// Begins a thread, unless it has begun.
     Spawn(usize),
-    /// Waits for a thread to end, if it has begun.
+    /// Waits for a thread to end, if it was spawned. Only for the thread that spawns it, or that this one spawns later:
+    /// whether it was spawned must not depend on the schedule, or the join would be a look at shared state that is no step.
     Join(usize),
     /// A section on a monitor.
     With(usize, Section),

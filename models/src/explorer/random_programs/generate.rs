@@ -64,22 +64,30 @@ impl Generator {
             .collect();
         for child in 1..threads {
             let parent = if self.rng.u8(..3) == 0 { self.rng.usize(..child) } else { 0 };
-            self.family(&mut bodies, parent, child);
+            let early = self.rng.u8(..4) != 0;
+            let at = if early { 0 } else { self.rng.usize(..=bodies[parent].len()) };
+            bodies[parent].insert(at, line(Op::Spawn(child)));
+        }
+        for child in 1..threads {
+            if self.rng.u8(..3) == 0 {
+                self.join(&mut bodies, child);
+            }
         }
         SmallProgram { objects: self.objects, bodies }
     }
 
-    /// Lets `parent` spawn `child`, and perhaps somebody join it.
-    fn family(&mut self, bodies: &mut [Vec<Line>], parent: usize, child: usize) {
-        let early = self.rng.u8(..4) != 0;
-        let at = if early { 0 } else { self.rng.usize(..=bodies[parent].len()) };
-        bodies[parent].insert(at, line(Op::Spawn(child)));
-        if self.rng.u8(..3) == 0 {
-            let joiner = if self.rng.u8(..4) == 0 { self.rng.usize(..child) } else { parent };
-            let from = if joiner == parent { at + 1 } else { 0 };
-            let at = self.rng.usize(from..=bodies[joiner].len());
-            bodies[joiner].insert(at, line(Op::Join(child)));
-        }
+    /// Lets somebody join `child` who can know of it: who spawned it, or whom that one spawned later.
+    fn join(&mut self, bodies: &mut [Vec<Line>], child: usize) {
+        let spawns = |body: &Vec<Line>| body.iter().position(|line| line.op == Op::Spawn(child));
+        let found = bodies.iter().enumerate().find_map(|(body, lines)| spawns(lines).map(|at| (body, at)));
+        let Some((parent, at)) = found else { return };
+        let younger = bodies[parent][at + 1..].iter().find_map(|line| match line.op {
+            Op::Spawn(younger) => Some(younger),
+            _ => None,
+        });
+        let (joiner, from) = younger.filter(|_| self.rng.u8(..3) == 0).map_or((parent, at + 1), |it| (it, 0));
+        let at = self.rng.usize(from..=bodies[joiner].len());
+        bodies[joiner].insert(at, line(Op::Join(child)));
     }
 
     /// Adds an operation; a lock is released again after one or two others.
