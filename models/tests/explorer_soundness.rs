@@ -161,26 +161,50 @@ fn seeds(default: u64) -> std::ops::Range<u64> {
 
 const PROGRAMS: u64 = 5_000;
 
+/// How many programs did what.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    checked: u64,
+    violating: u64,
+    deadlocking: u64,
+}
+
+/// Checks one program under every sound strategy.
+fn check_seed(seed: u64, tally: &mut Tally) {
+    let program = generate::program(seed);
+    let Some(everything) = reference(&program) else { return };
+    for tested in SOUND {
+        if let Err(mismatch) = check(&program, &everything, tested) {
+            panic!(
+                "{mismatch}\nseed {seed}:\n{program}\nthe smallest part that fails:\n{}\nreplay: FORCEKILL_SEED={seed} \
+                 FORCEKILL_PROGRAMS=1 cargo test -p forcekill-models --test explorer_soundness every_strategy",
+                shrink(&program, tested)
+            );
+        }
+    }
+    tally.checked += 1;
+    tally.violating += u64::from(!everything.violations.is_empty());
+    tally.deadlocking += u64::from(!everything.deadlocks.is_empty());
+}
+
 #[test]
 fn every_strategy_finds_what_brute_force_finds() {
-    let (mut checked, mut violating, mut deadlocking) = (0, 0, 0);
-    for seed in seeds(PROGRAMS) {
-        let program = generate::program(seed);
-        let Some(everything) = reference(&program) else { continue };
-        for tested in SOUND {
-            if let Err(mismatch) = check(&program, &everything, tested) {
-                panic!(
-                    "{mismatch}\nseed {seed}:\n{program}\nthe smallest part that fails:\n{}\nreplay: FORCEKILL_SEED={seed} \
-                     FORCEKILL_PROGRAMS=1 cargo test -p forcekill-models --test explorer_soundness every_strategy",
-                    shrink(&program, tested)
-                );
-            }
-        }
-        checked += 1;
-        violating += u64::from(!everything.violations.is_empty());
-        deadlocking += u64::from(!everything.deadlocks.is_empty());
-    }
-    println!("{checked} programs, {violating} with violations, {deadlocking} with deadlocks");
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let tallies: Vec<_> = std::thread::scope(|scope| {
+        let worker = |first| {
+            let mut tally = Tally::default();
+            seeds(PROGRAMS).skip(first).step_by(cores).for_each(|seed| check_seed(seed, &mut tally));
+            tally
+        };
+        let workers: Vec<_> = (0..cores).map(|first| scope.spawn(move || worker(first))).collect();
+        let join = |worker: std::thread::ScopedJoinHandle<'_, _>| {
+            worker.join().expect("the mismatch is printed above")
+        };
+        workers.into_iter().map(join).collect()
+    });
+    let sum = |of: fn(&Tally) -> u64| tallies.iter().map(of).sum::<u64>();
+    let (checked, violating) = (sum(|it| it.checked), sum(|it| it.violating));
+    println!("{checked} programs, {violating} with violations, {} with deadlocks", sum(|it| it.deadlocking));
     assert!(checked > 0, "every program was too large");
 }
 

@@ -131,7 +131,7 @@ impl Generator {
         };
         match self.rng.u8(..8) {
             drawn if drawn >= waits => Op::With(on, section),
-            drawn if drawn % 2 == 0 => Op::Wait(on, self.predicate(), section),
+            drawn if drawn % 2 == 1 => Op::Wait(on, self.predicate(), section),
             _ => Op::WaitUntil(on, self.predicate(), section),
         }
     }
@@ -145,7 +145,7 @@ impl Generator {
             8 => Change::Max(part, self.rng.u8(1..=2)),
             _ => Change::Swap,
         };
-        Section { change, tells: self.rng.u8(..3) == 0 }
+        Section { change, tells: self.rng.bool() }
     }
 
     fn predicate(&mut self) -> Predicate {
@@ -169,7 +169,7 @@ impl Generator {
 
     fn asserted(&mut self, line: Line) -> Line {
         let never = match line.op {
-            _ if self.rng.u8(..3) != 0 => None,
+            _ if self.rng.u8(..3) == 0 => None,
             Op::Load(_) => Some(self.rng.u8(..2)),
             Op::WaitUntil(..) if self.rng.bool() => Some(TIMED_OUT),
             Op::With(_, section) | Op::Wait(_, _, section) | Op::WaitUntil(_, _, section)
