@@ -1,8 +1,8 @@
 //! Strategies with a mistake each, which look right: the soundness test must catch every one of them, or it has no teeth.
 //! Nothing else uses them.
 
-use super::Rule;
-use super::source_sets::{Detection, Node, Race};
+use super::source_sets::{Detection, Event, Node, Pending, Race};
+use super::{Commutation, Rule, StaticIndependence};
 use crate::explorer::view::{Thread, Threads, View};
 
 /// Sleep sets whose sleepers are never woken: an operation that depends on a sleeping one leaves it asleep.
@@ -21,6 +21,8 @@ impl Rule for NeverWoken {
 pub struct BlockedLeftOut;
 
 impl Detection for BlockedLeftOut {
+    type Asleep = StaticIndependence;
+
     const BLOCKED: bool = false;
 }
 
@@ -31,15 +33,50 @@ impl Detection for BlockedLeftOut {
 pub struct JudgedByValues;
 
 impl Detection for JudgedByValues {
-    fn independent(view: &impl View, chosen: Thread) -> Threads {
-        let mut independent = Threads::NONE;
-        for other in view.enabled().without(Threads::only(chosen)).iter() {
-            if view.commutes(chosen, other) {
-                independent.insert(other);
-            }
-        }
-        independent
+    type Asleep = StaticIndependence;
+
+    fn note(view: &impl View, chosen: Thread) -> Threads {
+        commuting(view, chosen)
     }
+
+    fn depends(steps: &[Event], pending: &Pending) -> bool {
+        steps[0].what.conflicts_with(&pending.what) && !commuted(&steps[0], pending)
+    }
+}
+
+/// The same with care: only if no step since then conflicts with the later operation, so that it is performed on the very value
+/// on which the two commuted; and sleepers are woken by values too. Every model agreed with it. Still wrong: what is
+/// independent on this value is dependent on the one that another order of other steps leads to, and that order is never asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct JudgedByValuesWithCare;
+
+impl Detection for JudgedByValuesWithCare {
+    type Asleep = Commutation;
+
+    fn note(view: &impl View, chosen: Thread) -> Threads {
+        commuting(view, chosen)
+    }
+
+    fn depends(steps: &[Event], pending: &Pending) -> bool {
+        let conflicts = |step: &Event| step.what.conflicts_with(&pending.what);
+        conflicts(&steps[0]) && !(commuted(&steps[0], pending) && !steps[1..].iter().any(conflicts))
+    }
+}
+
+/// The threads whose announced operation commutes with that of `chosen` now.
+fn commuting(view: &impl View, chosen: Thread) -> Threads {
+    let mut commuting = Threads::NONE;
+    for other in view.enabled().without(Threads::only(chosen)).iter() {
+        if view.commutes(chosen, other) {
+            commuting.insert(other);
+        }
+    }
+    commuting
+}
+
+/// Whether the operation was announced when the step was performed, and commuted with it then.
+fn commuted(step: &Event, pending: &Pending) -> bool {
+    pending.since < step.number && step.noted.contains(pending.thread)
 }
 
 /// The backtracking of Flanagan and Godefroid 2005 (the thread of the later operation, or every thread if that one is not
@@ -49,6 +86,8 @@ impl Detection for JudgedByValues {
 pub struct ClassicBacktracking;
 
 impl Detection for ClassicBacktracking {
+    type Asleep = StaticIndependence;
+
     fn reverse(node: &mut Node, race: Race) {
         if node.enabled.contains(race.thread) {
             node.to_explore.insert(race.thread);

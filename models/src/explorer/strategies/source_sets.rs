@@ -14,7 +14,7 @@ mod trace;
 
 use std::marker::PhantomData;
 
-use super::{StaticIndependence, Subtree, Tree, still_asleep};
+use super::{Rule, StaticIndependence, Subtree, Tree, still_asleep};
 use crate::explorer::view::{Strategy, Thread, Threads, View};
 pub use trace::{Event, Pending, Trace};
 
@@ -61,9 +61,17 @@ pub trait Detection {
     /// performed after others on the same object.
     const BLOCKED: bool = true;
 
-    /// The threads whose announced operation does not depend on that of `chosen`, although the two conflict.
-    fn independent(_view: &impl View, _chosen: Thread) -> Threads {
+    /// Who stays asleep.
+    type Asleep: Rule;
+
+    /// What is noted of a step of `chosen` before it is performed.
+    fn note(_view: &impl View, _chosen: Thread) -> Threads {
         Threads::NONE
+    }
+
+    /// Whether an operation depends on the first of these steps, which are all from that one on.
+    fn depends(steps: &[Event], pending: &Pending) -> bool {
+        steps[0].what.conflicts_with(&pending.what)
     }
 
     /// Makes the state before the earlier operation of a race explore what the race asks for.
@@ -84,10 +92,12 @@ pub trait Detection {
 #[derive(Clone, Copy, Debug)]
 pub struct Sound;
 
-impl Detection for Sound {}
+impl Detection for Sound {
+    type Asleep = StaticIndependence;
+}
 
 impl<D: Detection + Send> Tree for SourceSets<D> {
-    type Rule = StaticIndependence;
+    type Rule = D::Asleep;
 
     fn below(subtree: Subtree) -> Self {
         Self {
@@ -109,7 +119,9 @@ impl<D: Detection> SourceSets<D> {
         let first = self.prefix.len();
         let trace = &self.trace;
         let path = &mut self.path;
-        trace.races(pending, first, D::BLOCKED, |earlier, race| D::reverse(&mut path[earlier - first], race));
+        trace.races::<D>(pending, first, D::BLOCKED, |earlier, race| {
+            D::reverse(&mut path[earlier - first], race)
+        });
     }
 
     /// Looks for races of what is still announced where an execution ends.
@@ -167,7 +179,7 @@ impl<D: Detection> Strategy for SourceSets<D> {
                 }
                 let node = &self.path[below];
                 if below + 1 == self.path.len() {
-                    self.asleep = still_asleep::<StaticIndependence>(view, node.chosen, node.asleep);
+                    self.asleep = still_asleep::<D::Asleep>(view, node.chosen, node.asleep);
                 }
                 node.chosen
             }
@@ -176,7 +188,7 @@ impl<D: Detection> Strategy for SourceSets<D> {
         if depth >= self.new_from {
             self.reverse_races(&pending);
         }
-        self.trace.perform(pending, D::independent(view, chosen));
+        self.trace.perform::<D>(pending, D::note(view, chosen));
         Some(chosen)
     }
 

@@ -1,6 +1,6 @@
 //! The steps of the present execution, what happens before what, and which pairs race.
 
-use super::Race;
+use super::{Detection, Race};
 use crate::explorer::view::{Announcement, MOST_THREADS, Thread, Threads, View};
 
 /// For each thread, the number of the latest of its steps that is known to happen before, counted from 1; 0 for none.
@@ -21,9 +21,10 @@ pub struct Event {
     pub thread: Thread,
     /// What it did.
     pub what: Announcement,
-    /// Threads whose announced operation did not depend on this one when it was performed, although the two conflict. Empty in
-    /// the sound detection.
-    independent: Threads,
+    /// Its number, counted from 1.
+    pub number: usize,
+    /// What [`Detection::note`] noted. Nothing in the sound detection.
+    pub noted: Threads,
     /// What happens before it, and itself.
     clock: Clock,
     /// The latest step that happens before it, counted from 1.
@@ -37,8 +38,8 @@ pub struct Pending {
     pub thread: Thread,
     /// What it is.
     pub what: Announcement,
-    /// The latest step of that thread so far, or that of its creation, counted from 1: it was announced then.
-    since: usize,
+    /// The number of the latest step of that thread so far, or of the step of its creation: it was announced then.
+    pub since: usize,
     /// What happens before it whenever it is performed.
     clock: Clock,
 }
@@ -80,35 +81,40 @@ impl Trace {
     }
 
     /// Adds a step: what was announced is performed.
-    pub fn perform(&mut self, pending: Pending, independent: Threads) {
-        let Pending { thread, what, since, mut clock } = pending;
+    pub fn perform<D: Detection>(&mut self, pending: Pending, noted: Threads) {
+        let mut clock = pending.clock;
         for (at, event) in self.events.iter().enumerate().rev() {
-            if !knows(&clock, at, event) && depends(event, thread, &what, since) {
+            if !knows(&clock, at, event) && D::depends(&self.events[at..], &pending) {
                 merge(&mut clock, &event.clock);
             }
         }
         let after = clock.iter().copied().max().unwrap_or(0).into();
-        clock[thread] =
-            u16::try_from(self.events.len() + 1).expect("an execution has fewer than 65,536 steps");
-        let local = &mut self.threads[thread];
-        local.clock = clock;
-        local.latest = self.events.len() + 1;
-        self.events.push(Event { thread, what, independent, clock, after });
+        let Pending { thread, what, .. } = pending;
+        let number = self.events.len() + 1;
+        clock[thread] = u16::try_from(number).expect("an execution has fewer than 65,536 steps");
+        self.threads[thread] = Local { clock, latest: number };
+        self.events.push(Event { thread, what, number, noted, clock, after });
     }
 
     /// Calls `found` for each race of an announced operation with a step from `first` on, the step's position first. With
     /// `every`, a step races even if another one that conflicts with both is between the two.
-    pub fn races(&self, pending: &Pending, first: usize, every: bool, mut found: impl FnMut(usize, Race)) {
-        let &Pending { thread, ref what, since, clock } = pending;
+    pub fn races<D: Detection>(
+        &self,
+        pending: &Pending,
+        first: usize,
+        every: bool,
+        mut found: impl FnMut(usize, Race),
+    ) {
+        let &Pending { thread, clock, .. } = pending;
         let mut between = clock;
         for (at, event) in self.events.iter().enumerate().skip(first).rev() {
-            if knows(&clock, at, event) || !depends(event, thread, what, since) {
+            if knows(&clock, at, event) || !D::depends(&self.events[at..], pending) {
                 continue;
             }
             let immediate = !knows(&between, at, event);
             merge(&mut between, &event.clock);
             if immediate || every {
-                found(at, Race { thread, initials: self.initials(at, pending) });
+                found(at, Race { thread, initials: self.initials::<D>(at, pending) });
             }
         }
     }
@@ -116,19 +122,19 @@ impl Trace {
     /// Who can begin what leads to the announced operation from the state before the step at `earlier`, without that step:
     /// the threads whose first step in it has no step of it before it. What it consists of is every later step that does not
     /// happen after `earlier`, and the announced operation at its end.
-    fn initials(&self, earlier: usize, pending: &Pending) -> Threads {
+    fn initials<D: Detection>(&self, earlier: usize, pending: &Pending) -> Threads {
         let first = &self.events[earlier];
         let mut initials = Threads::NONE;
         let latest = pending.clock.iter().copied().max().unwrap_or(0);
         let mut own = usize::from(latest) <= earlier;
-        for event in &self.events[earlier + 1..] {
+        for (at, event) in self.events.iter().enumerate().skip(earlier + 1) {
             if knows(&event.clock, earlier, first) {
                 continue;
             }
             if event.after <= earlier {
                 initials.insert(event.thread);
             }
-            own &= !depends(event, pending.thread, &pending.what, pending.since);
+            own &= !D::depends(&self.events[at..], pending);
         }
         if own {
             initials.insert(pending.thread);
@@ -146,10 +152,4 @@ fn merge(clock: &mut Clock, other: &Clock) {
     for (mine, theirs) in clock.iter_mut().zip(other) {
         *mine = (*mine).max(*theirs);
     }
-}
-
-/// Whether an operation that was announced after `since` steps depends on an event.
-fn depends(event: &Event, thread: Thread, what: &Announcement, since: usize) -> bool {
-    let number = usize::from(event.clock[event.thread]);
-    event.what.conflicts_with(what) && !(since < number && event.independent.contains(thread))
 }
