@@ -4,156 +4,15 @@
 //! `FORCEKILL_PROGRAMS=1000000` runs so many programs, `FORCEKILL_SEED=77` begins with that seed: so
 //! `FORCEKILL_SEED=77 FORCEKILL_PROGRAMS=1` replays one program.
 
-use std::collections::BTreeSet;
-use std::fmt;
+mod soundness;
 
-use forcekill_models::explorer::random_programs::brute_force::{Everything, enumerate};
-use forcekill_models::explorer::random_programs::generate;
-use forcekill_models::explorer::random_programs::interpreter::Interpreter;
-use forcekill_models::explorer::random_programs::{SmallProgram, Violation};
-use forcekill_models::explorer::search::{Found, Kind, Observer, Settings, Verdict, search, search_tree};
-use forcekill_models::explorer::strategies::mistakes::{
-    BlockedLeftOut, ClassicBacktracking, JudgedByValues, JudgedByValuesWithCare, NeverWoken,
+use forcekill_models::explorer::random_programs::Change::{Add, Read, Set, Swap};
+use forcekill_models::explorer::random_programs::Object::{Lock, Monitor};
+use forcekill_models::explorer::random_programs::Predicate::Is;
+use forcekill_models::explorer::random_programs::{
+    SmallProgram, acquire, generate, spawn, wait, wait_until, with,
 };
-use forcekill_models::explorer::strategies::sleep_sets::SleepSets;
-use forcekill_models::explorer::strategies::source_sets::SourceSets;
-use forcekill_models::explorer::view::{Thread, View};
-
-/// Programs with more schedules than this are left out: plain depth-first search visits every one.
-const MOST_EXECUTIONS: u64 = 1_500;
-const MOST_STATES: usize = 4_000;
-
-/// What a strategy must preserve.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Outcomes {
-    terminals: BTreeSet<u64>,
-    deadlocks: BTreeSet<u64>,
-    violations: BTreeSet<Violation>,
-}
-
-/// Collects the keys of deadlocks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Deadlocks(BTreeSet<u64>);
-
-impl Observer for Deadlocks {
-    fn ended(&mut self, view: &impl View, _choices: &[Thread]) -> Verdict {
-        if !view.unfinished().is_empty() {
-            self.0.insert(view.terminal_key());
-        }
-        Verdict::Continue
-    }
-
-    fn merge(&mut self, later: Self) {
-        self.0.extend(later.0);
-    }
-}
-
-/// A strategy under test.
-#[derive(Clone, Copy, Debug)]
-enum Tested {
-    Sound(Kind, usize),
-    NeverWoken,
-    BlockedLeftOut,
-    JudgedByValues,
-    JudgedByValuesWithCare,
-    ClassicBacktracking,
-}
-
-const SOUND: [Tested; 6] = [
-    Tested::Sound(Kind::Plain, 1),
-    Tested::Sound(Kind::SleepSets, 1),
-    Tested::Sound(Kind::SourceSets, 1),
-    Tested::Sound(Kind::Bounded { most: usize::MAX }, 1),
-    Tested::Sound(Kind::SleepSets, 2),
-    Tested::Sound(Kind::SourceSets, 2),
-];
-
-impl Tested {
-    fn run(self, program: &SmallProgram) -> (Outcomes, Found<Deadlocks>) {
-        let interpreter = Interpreter::new(program);
-        let whole = Settings { workers: 1, subtrees: 1, terminals: true, ..Settings::default() };
-        let split = |workers| {
-            if workers == 1 { whole.clone() } else { Settings { workers, subtrees: 8, ..whole.clone() } }
-        };
-        let found = match self {
-            Self::Sound(kind, workers) => search(&interpreter, kind, &split(workers), Deadlocks::default),
-            Self::NeverWoken => {
-                search_tree::<SleepSets<NeverWoken>, _, _>(&interpreter, &whole, Deadlocks::default)
-            }
-            Self::BlockedLeftOut => {
-                search_tree::<SourceSets<BlockedLeftOut>, _, _>(&interpreter, &whole, Deadlocks::default)
-            }
-            Self::JudgedByValues => {
-                search_tree::<SourceSets<JudgedByValues>, _, _>(&interpreter, &whole, Deadlocks::default)
-            }
-            Self::JudgedByValuesWithCare => search_tree::<SourceSets<JudgedByValuesWithCare>, _, _>(
-                &interpreter,
-                &whole,
-                Deadlocks::default,
-            ),
-            Self::ClassicBacktracking => {
-                search_tree::<SourceSets<ClassicBacktracking>, _, _>(&interpreter, &whole, Deadlocks::default)
-            }
-        };
-        assert!(found.complete, "{self:?} did not finish");
-        let outcomes = Outcomes {
-            terminals: found.terminals.clone(),
-            deadlocks: found.observer.0.clone(),
-            violations: interpreter.violations(),
-        };
-        (outcomes, found)
-    }
-}
-
-/// What a strategy got wrong.
-#[derive(Clone, Debug)]
-struct Mismatch {
-    tested: Tested,
-    found: Outcomes,
-    expected: Outcomes,
-}
-
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tested, found, expected } = self;
-        let count = |it: &Outcomes| (it.terminals.len(), it.deadlocks.len(), it.violations.len());
-        write!(f, "{tested:?} found {:?} terminal states, deadlocks and violations, ", count(found))?;
-        write!(f, "brute force {:?}", count(expected))
-    }
-}
-
-/// Everything that a program can do, if that is little enough.
-fn reference(program: &SmallProgram) -> Option<Everything> {
-    enumerate(program, MOST_STATES).filter(|everything| everything.executions <= MOST_EXECUTIONS)
-}
-
-fn check(program: &SmallProgram, everything: &Everything, tested: Tested) -> Result<(), Box<Mismatch>> {
-    let Everything { terminals, deadlocks, violations, .. } = everything.clone();
-    let expected = Outcomes { terminals, deadlocks, violations };
-    let (found, counts) = tested.run(program);
-    if let Tested::Sound(Kind::Plain, _) = tested {
-        assert_eq!(
-            counts.executions, everything.executions,
-            "plain depth-first search visits every schedule once"
-        );
-    }
-    if found == expected { Ok(()) } else { Err(Box::new(Mismatch { tested, found, expected })) }
-}
-
-/// Leaves out lines, one after the other, as long as the mismatch stays.
-fn shrink(program: &SmallProgram, tested: Tested) -> SmallProgram {
-    let fails = |program: &SmallProgram| {
-        reference(program).is_some_and(|everything| check(program, &everything, tested).is_err())
-    };
-    let mut smallest = program.clone();
-    loop {
-        let smaller = generate::smaller(&smallest).find(fails);
-        match smaller {
-            Some(smaller) => smallest = smaller,
-            None => return smallest,
-        }
-    }
-}
+use soundness::{SOUND, Tested, check, reference, shrink};
 
 fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |it| it.parse().expect("a number"))
@@ -218,7 +77,7 @@ fn every_strategy_finds_what_brute_force_finds() {
 /// Runs the same test over a strategy with a mistake, until it is caught.
 fn assert_caught(tested: Tested) {
     let mut checked = 0;
-    for seed in seeds(PROGRAMS) {
+    for seed in 0..PROGRAMS {
         let program = generate::program(seed);
         let Some(everything) = reference(&program) else { continue };
         checked += 1;
@@ -253,4 +112,69 @@ fn dependence_judged_by_values_with_care_is_caught() {
 #[test]
 fn classic_backtracking_with_sleep_sets_is_caught() {
     assert_caught(Tested::ClassicBacktracking);
+}
+
+/// What a mistake gets wrong, the smallest program that was found; and no sound strategy does.
+fn assert_told_apart(program: &SmallProgram, mistaken: Tested) {
+    let everything = reference(program).expect("a small program");
+    assert!(check(program, &everything, mistaken).is_err(), "{mistaken:?} gets it right:\n{program}");
+    for sound in SOUND {
+        let mismatch = check(program, &everything, sound).err();
+        assert!(mismatch.is_none(), "{}\n{program}", mismatch.unwrap());
+    }
+}
+
+/// Two settings of one value: the second must wake the first.
+#[test]
+fn never_woken_loses_the_other_order() {
+    let program =
+        SmallProgram::new(&[Monitor((0, 0))], &[&[spawn(1), with(0, Set(0, 1))], &[with(0, Set(0, 2))]]);
+    assert_told_apart(&program, Tested::NeverWoken);
+}
+
+/// The main thread takes the lock for good, so the other thread's acquisition is never performed: only a look at what is
+/// still announced at the end shows that it could have come first.
+#[test]
+fn an_acquisition_that_is_never_performed_races() {
+    let program = SmallProgram::new(&[Lock], &[&[spawn(1), acquire(0)], &[acquire(0)]]);
+    assert_told_apart(&program, Tested::BlockedLeftOut);
+}
+
+/// Two equal settings commute wherever both are enabled, but only without either of them can the wait be satisfied.
+#[test]
+fn equal_settings_commute_and_yet_disable_a_wait() {
+    let program = SmallProgram::new(
+        &[Monitor((1, 1))],
+        &[&[spawn(1), spawn(2), with(0, Set(0, 2))], &[with(0, Set(0, 2))], &[wait(0, Is(0, 1), Set(0, 0))]],
+    );
+    assert_told_apart(&program, Tested::JudgedByValues);
+}
+
+/// Found by random programs alone: one in 6,600.
+#[test]
+fn values_on_which_operations_commute_depend_on_the_order_of_others() {
+    let program = SmallProgram::new(
+        &[Monitor((1, 0))],
+        &[
+            &[spawn(1), spawn(3), with(0, Swap), with(0, Add(0, 2))],
+            &[spawn(2)],
+            &[wait_until(0, Is(0, 1), Set(1, 2))],
+            &[with(0, Set(0, 0)).tells(), with(0, Add(0, 1))],
+        ],
+    );
+    assert_told_apart(&program, Tested::JudgedByValuesWithCare);
+}
+
+/// The thread of the later operation is asleep where classic backtracking adds it, and nobody adds the one that would wake it.
+#[test]
+fn classic_backtracking_adds_a_thread_that_is_asleep() {
+    let program = SmallProgram::new(
+        &[Monitor((0, 0)), Monitor((0, 1))],
+        &[
+            &[spawn(1), with(1, Set(0, 2))],
+            &[spawn(2), with(0, Read).tells(), with(1, Add(1, 2)).tells()],
+            &[with(0, Add(1, 1)).tells(), with(1, Read).tells(), with(0, Swap).tells()],
+        ],
+    );
+    assert_told_apart(&program, Tested::ClassicBacktracking);
 }

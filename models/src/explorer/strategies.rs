@@ -5,6 +5,7 @@ pub mod bounded;
 pub mod mistakes;
 pub mod plain;
 pub mod random;
+pub mod replay;
 pub mod sleep_sets;
 pub mod source_sets;
 

@@ -1,10 +1,10 @@
 //! Enumerates all that a small program can do, by plain recursion over copies of its whole state: written without any of what
 //! the strategies use, to be the reference for them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::SmallProgram;
 use super::state::{State, Violation};
+use super::{Op, SmallProgram};
 
 /// All that a program can do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,4 +60,42 @@ fn visit(
     }
     known.insert(state, executions);
     (known.len() <= most_states).then_some(executions)
+}
+
+/// The fewest preemptions with which a terminal state is reached whose key is one of these; `None` if none is reached.
+pub fn fewest_preemptions(program: &SmallProgram, wanted: &BTreeSet<u64>) -> Option<usize> {
+    let mut level = vec![(State::initial(program, &mut ()), None)];
+    let mut known = HashSet::new();
+    for preemptions in 0.. {
+        let mut next = Vec::new();
+        while let Some((state, last)) = level.pop() {
+            if !known.insert((state, last)) {
+                continue;
+            }
+            let enabled: Vec<_> =
+                (0..program.bodies.len()).filter(|&body| state.enabled(program, body)).collect();
+            if enabled.is_empty() && wanted.contains(&state.key()) {
+                return Some(preemptions);
+            }
+            for body in enabled {
+                let mut after = state;
+                after.step(program, body, &mut ());
+                let preempts = last.is_some_and(|last| last != body && could_go_on(program, &state, last));
+                if preempts { &mut next } else { &mut level }.push((after, Some(body)));
+            }
+        }
+        if next.is_empty() {
+            return None;
+        }
+        level = next;
+    }
+    None
+}
+
+/// Whether a thread can go on in another way than by timing out.
+fn could_go_on(program: &SmallProgram, state: &State, body: usize) -> bool {
+    state.enabled(program, body)
+        && state.announced(program, body).is_some_and(
+            |line| !matches!(line.op, Op::WaitUntil(on, until, _) if !until.holds(state.values[on])),
+        )
 }
