@@ -4,6 +4,7 @@
 pub mod brute_force;
 pub mod generate;
 pub mod interpreter;
+pub mod play;
 mod print;
 mod state;
 

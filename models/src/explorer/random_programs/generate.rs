@@ -57,7 +57,7 @@ impl Generator {
                 let length = self.rng.usize(1..=longest);
                 let mut body = Vec::new();
                 while body.len() < length {
-                    self.lines(&mut body, 0);
+                    self.lines(&mut body, &[]);
                 }
                 body
             })
@@ -91,19 +91,20 @@ impl Generator {
     }
 
     /// Adds an operation; a lock is released again after one or two others.
-    fn lines(&mut self, body: &mut Vec<Line>, held: usize) {
-        let locks: Vec<_> = self.of_kind(|object| matches!(object, Object::Lock));
+    fn lines(&mut self, body: &mut Vec<Line>, held: &[usize]) {
+        let mut locks = self.of_kind(|object| matches!(object, Object::Lock));
+        locks.retain(|lock| !held.contains(lock));
         let wants_lock = match self.flavour {
             Flavour::Locks => 2,
             Flavour::Mixed => 5,
             _ => 12,
         };
-        if !locks.is_empty() && held < 2 && self.rng.u8(..wants_lock) == 0 {
+        if !locks.is_empty() && self.rng.u8(..wants_lock) == 0 {
             let lock = locks[self.rng.usize(..locks.len())];
             let acquire = self.guarded(line(Op::Acquire(lock)));
             body.push(acquire);
             for _ in 0..self.rng.usize(1..=2) {
-                self.lines(body, held + 1);
+                self.lines(body, &[held, &[lock]].concat());
             }
             body.push(line(Op::Release(lock)));
             return;

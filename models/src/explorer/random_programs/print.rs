@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Line, Object, Op, Section, SmallProgram};
+use super::{Line, Object, Op, Section, SmallProgram, Violation};
 
 impl fmt::Display for SmallProgram {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,5 +51,11 @@ impl fmt::Display for Line {
             write!(f, ".never({answer})")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "thread {} was answered {} at line {}", self.body, self.answer, self.line)
     }
 }

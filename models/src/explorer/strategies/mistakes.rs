@@ -59,7 +59,7 @@ impl Detection for JudgedByValuesWithCare {
 
     fn depends(steps: &[Event], pending: &Pending) -> bool {
         let conflicts = |step: &Event| step.what.conflicts_with(&pending.what);
-        conflicts(&steps[0]) && !(commuted(&steps[0], pending) && !steps[1..].iter().any(conflicts))
+        conflicts(&steps[0]) && (!commuted(&steps[0], pending) || steps[1..].iter().any(conflicts))
     }
 }
 

@@ -81,6 +81,9 @@ impl Trace {
     }
 
     /// Adds a step: what was announced is performed.
+    ///
+    /// # Panics
+    /// If the execution has more than 65,534 steps.
     pub fn perform<D: Detection>(&mut self, pending: Pending, noted: Threads) {
         let mut clock = pending.clock;
         for (at, event) in self.events.iter().enumerate().rev() {
