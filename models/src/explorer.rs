@@ -14,6 +14,9 @@ pub mod program;
 pub mod replay;
 mod shuttle_program;
 mod spawn;
+pub mod random_programs;
+pub mod search;
+pub mod strategies;
 pub mod view;
 
 pub use coroutines::Coroutines;

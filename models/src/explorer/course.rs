@@ -10,6 +10,8 @@ use super::view::{Strategy, Thread, Threads, View};
 pub(super) trait Steer {
     /// See [`Strategy::begin`].
     fn begin(&mut self) -> bool;
+    /// See [`Strategy::known`].
+    fn known(&mut self) -> Option<Thread>;
     /// See [`Strategy::choose`].
     fn choose(&mut self, look: &Look<'_>) -> Option<Thread>;
     /// See [`Strategy::end`].
@@ -19,6 +21,10 @@ pub(super) trait Steer {
 impl<S: Strategy> Steer for S {
     fn begin(&mut self) -> bool {
         Strategy::begin(self)
+    }
+
+    fn known(&mut self) -> Option<Thread> {
+        Strategy::known(self)
     }
 
     fn choose(&mut self, look: &Look<'_>) -> Option<Thread> {
@@ -51,6 +57,11 @@ impl Course {
         if let Some(thread) = local.first() {
             // What it was joining has finished: it goes on in the same step.
             execution.local.set(local.without(Threads::only(thread)));
+            return Some(thread);
+        }
+        if self.drained.get().is_none()
+            && let Some(thread) = strategy.known()
+        {
             return Some(thread);
         }
         let look = Look::at(execution);

@@ -79,7 +79,7 @@ pub(super) struct ThreadState {
     pub(super) gates: Cell<u32>,
     /// How often it was suspended so far.
     pub(super) suspensions: Cell<u64>,
-    name: Cell<u64>,
+    pub(super) name: Cell<u64>,
     history: Cell<u64>,
     pub(super) creator: Cell<Option<Thread>>,
     children: Cell<u64>,
@@ -146,6 +146,9 @@ impl Execution {
             keys::mix(creator.name.get(), creator.children.get() << 1)
         });
         self.threads[thread].reset(name, creator);
+        // What its creator has waited for happens before it too.
+        let inherited = creator.map_or(Threads::NONE, |creator| self.threads[creator].joined.get());
+        self.threads[thread].joined.set(inherited);
         let mut unfinished = self.unfinished.get();
         unfinished.insert(thread);
         self.unfinished.set(unfinished);
@@ -284,6 +287,7 @@ impl Execution {
         }
         let mut all = state.joined.get();
         all.insert(child);
+        all.0 |= joined.joined.get().0;
         state.joined.set(all);
         state.add_history(joined.end());
         match joined.result.take() {

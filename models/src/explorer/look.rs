@@ -73,6 +73,10 @@ impl View for Look<'_> {
         self.execution.threads[thread].joined.get()
     }
 
+    fn name(&self, thread: Thread) -> u64 {
+        self.execution.threads[thread].name.get()
+    }
+
     fn panicked(&self, thread: Thread) -> Option<String> {
         self.execution.threads[thread].panic.borrow().clone()
     }

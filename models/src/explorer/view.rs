@@ -58,11 +58,13 @@ pub trait View {
     /// Who created this thread; `None` for the main thread. The creation happens before everything that the thread does.
     fn creator(&self, thread: Thread) -> Option<Thread>;
 
-    /// The threads that this one has joined so far: what it does from then on happens after everything that they did.
-    fn joined(&self, thread: Thread) -> Threads {
-        let _ = thread;
-        Threads::NONE
-    }
+    /// The finished threads that this thread has waited for: everything that they did happens before its announced operation.
+    /// Inherited and transitive: a thread begins with the set of its creator at the moment of the creation, and joining a
+    /// thread adds that thread and all of its own set.
+    fn joined(&self, thread: Thread) -> Threads;
+
+    /// A name of this thread that does not depend on the order in which threads were created: the path of its creation.
+    fn name(&self, thread: Thread) -> u64;
 
     /// The message of the panic that this thread has ended with, if it has.
     fn panicked(&self, thread: Thread) -> Option<String> {
@@ -92,6 +94,12 @@ pub trait View {
 pub trait Strategy {
     /// Begins an execution; `false` if the search is over.
     fn begin(&mut self) -> bool;
+
+    /// The next choice, where the strategy knows it without looking, because it repeats the beginning of an earlier execution;
+    /// [`Strategy::choose`] is not asked then. Looking costs time.
+    fn known(&mut self) -> Option<Thread> {
+        None
+    }
 
     /// Chooses one of the enabled threads (there is at least one); `None` cuts this execution off, because all that could
     /// follow has been seen or will be.

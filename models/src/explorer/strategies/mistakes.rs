@@ -1,0 +1,98 @@
+//! Strategies with a mistake each, which look right: the soundness test must catch every one of them, or it has no teeth.
+//! Nothing else uses them.
+
+use super::source_sets::{Detection, Event, Node, Pending, Race};
+use super::{Commutation, Rule, StaticIndependence};
+use crate::explorer::view::{Thread, Threads, View};
+
+/// Sleep sets whose sleepers are never woken: an operation that depends on a sleeping one leaves it asleep.
+#[derive(Clone, Copy, Debug)]
+pub struct NeverWoken;
+
+impl Rule for NeverWoken {
+    fn stays_asleep(_view: &impl View, _running: Thread, _sleeper: Thread) -> bool {
+        true
+    }
+}
+
+/// Source sets that look for races of performed operations alone, each with the latest conflicting ones: what is blocked takes
+/// no part.
+#[derive(Clone, Copy, Debug)]
+pub struct BlockedLeftOut;
+
+impl Detection for BlockedLeftOut {
+    type Asleep = StaticIndependence;
+
+    const BLOCKED: bool = false;
+}
+
+/// Source sets that take two conflicting operations for independent if, when the earlier one was performed, the later one was
+/// announced and commuted with it. Right for sleep sets, where both are performed in that very state; wrong here, because the
+/// later one is performed in another state.
+#[derive(Clone, Copy, Debug)]
+pub struct JudgedByValues;
+
+impl Detection for JudgedByValues {
+    type Asleep = StaticIndependence;
+
+    fn note(view: &impl View, chosen: Thread) -> Threads {
+        commuting(view, chosen)
+    }
+
+    fn depends(steps: &[Event], pending: &Pending) -> bool {
+        steps[0].what.conflicts_with(&pending.what) && !commuted(&steps[0], pending)
+    }
+}
+
+/// The same with care: only if no step since then conflicts with the later operation, so that it is performed on the very value
+/// on which the two commuted; and sleepers are woken by values too. Every model agreed with it. Still wrong: what is
+/// independent on this value is dependent on the one that another order of other steps leads to, and that order is never asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct JudgedByValuesWithCare;
+
+impl Detection for JudgedByValuesWithCare {
+    type Asleep = Commutation;
+
+    fn note(view: &impl View, chosen: Thread) -> Threads {
+        commuting(view, chosen)
+    }
+
+    fn depends(steps: &[Event], pending: &Pending) -> bool {
+        let conflicts = |step: &Event| step.what.conflicts_with(&pending.what);
+        conflicts(&steps[0]) && (!commuted(&steps[0], pending) || steps[1..].iter().any(conflicts))
+    }
+}
+
+/// The threads whose announced operation commutes with that of `chosen` now.
+fn commuting(view: &impl View, chosen: Thread) -> Threads {
+    let mut commuting = Threads::NONE;
+    for other in view.enabled().without(Threads::only(chosen)).iter() {
+        if view.commutes(chosen, other) {
+            commuting.insert(other);
+        }
+    }
+    commuting
+}
+
+/// Whether the operation was announced when the step was performed, and commuted with it then.
+fn commuted(step: &Event, pending: &Pending) -> bool {
+    pending.since < step.number && step.noted.contains(pending.thread)
+}
+
+/// The backtracking of Flanagan and Godefroid 2005 (the thread of the later operation, or every thread if that one is not
+/// enabled) together with sleep sets: the thread need not be an initial of what is missed, so that it can be asleep, or be
+/// explored, while what is missed never is.
+#[derive(Clone, Copy, Debug)]
+pub struct ClassicBacktracking;
+
+impl Detection for ClassicBacktracking {
+    type Asleep = StaticIndependence;
+
+    fn reverse(node: &mut Node, race: Race) {
+        if node.enabled.contains(race.thread) {
+            node.to_explore.insert(race.thread);
+        } else {
+            node.to_explore = Threads(node.to_explore.0 | node.enabled.0);
+        }
+    }
+}
