@@ -21,6 +21,7 @@
 //! | [`wait_for_leaver`](Steps::wait_for_leaver) | with a deadline, in both phases | a stuck thread holds up a restart for ever |
 //! | [`awaits`](Steps::awaits) | every state that ends the wait | a call waits for what has happened already |
 //! | [`leaving`](Steps::leaving) | also Abandoned | a thread that was abandoned serves on |
+//! | [`stand_by`](Steps::stand_by) | lets go in the section that finds it asked | as below |
 //! | [`let_go`](Steps::let_go) | only from Restarting | a thread that was abandoned parks for ever |
 //! | [`told`](Steps::told) | also ShuttingDown and Abandoned | a thread that was drained is never shut down |
 //! | [`wait_or_abandon`](Steps::wait_or_abandon) | abandons only what has not let go | a cooperative thread is lost |
@@ -258,9 +259,17 @@ where
     fn let_go(thread: &Thread<P, F, Self>) -> Result<(), Told> {
         let now = thread.platform().now();
         // The answer says no more than the thread needs to know: that is also what keeps a search small.
-        thread.with(|lifecycle| {
-            lifecycle.apply(Event::Yield, now).map(drop).map_err(|error| Told::by(error.state))
-        })
+        thread.with(|lifecycle| lifecycle.let_go(now))
+    }
+
+    /// The thread, which has no script to run, waits until something is asked of it, and lets go if a drain does.
+    ///
+    /// # Errors
+    /// If something else is asked; the error is what.
+    fn stand_by(thread: &Thread<P, F, Self>) -> Result<(), Told> {
+        let now = thread.platform().now();
+        let leaving = Self::leaving();
+        thread.lifecycle().wait(|lifecycle| lifecycle.is_in(leaving).map(|_| lifecycle.let_go(now)))
     }
 
     /// The states that end the wait of a thread that has let go.

@@ -143,13 +143,21 @@ where
         self.lifecycle.wait(|lifecycle| lifecycle.is_in(leaving).map(drop));
     }
 
+    /// Waits, with no script to run, until something is asked, and answers what. For a drain it lets go in the same moment, and
+    /// waits to be told how to go on. To be called by the PHP thread itself, outside any run.
+    pub fn stand_by(&self) -> Told {
+        self.told(S::stand_by(self))
+    }
+
     /// Lets go of the script for a drain, and waits to be told how to go on. If no drain asked for it, the answer is what was
     /// asked instead. To be called by the PHP thread itself, outside any run.
     pub fn let_go(&self) -> Told {
+        self.told(S::let_go(self))
+    }
+
+    fn told(&self, let_go: Result<(), Told>) -> Told {
         let told = S::told();
-        S::let_go(self)
-            .err()
-            .unwrap_or_else(|| self.lifecycle.wait(|lifecycle| lifecycle.is_in(told).map(Told::by)))
+        let_go.err().unwrap_or_else(|| self.lifecycle.wait(|lifecycle| lifecycle.is_in(told).map(Told::by)))
     }
 
     /// The last change of state of an OS thread: Rebooting becomes RebootReady, everything else that can end Done. To be
@@ -215,6 +223,14 @@ impl Lifecycle {
     /// If it has not let go, or was told something else meanwhile.
     pub fn resume(&mut self, now: Duration) -> Result<State, IllegalTransition> {
         self.apply(if self.was_inactive { Event::ResumeInactive } else { Event::Resume }, now)
+    }
+
+    /// The thread, out of its script, lets go if a drain asks for it.
+    ///
+    /// # Errors
+    /// If none does: what is asked of it instead.
+    pub fn let_go(&mut self, now: Duration) -> Result<(), Told> {
+        self.apply(Event::Yield, now).map(drop).map_err(|error| Told::by(error.state))
     }
 
     /// One look of a safe request: asks `event` if it can be asked here, and answers what became of it; `None` if the thread is

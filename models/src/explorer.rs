@@ -11,11 +11,11 @@ mod monitor;
 mod object;
 mod operation;
 pub mod program;
+pub mod random_programs;
 pub mod replay;
+pub mod search;
 mod shuttle_program;
 mod spawn;
-pub mod random_programs;
-pub mod search;
 pub mod strategies;
 pub mod view;
 

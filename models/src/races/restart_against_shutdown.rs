@@ -41,10 +41,10 @@ impl LifecycleRace for RestartAgainstShutdown {
         "a shutdown found a thread that a restart had abandoned",
     ];
     const MOST_THREADS: usize = 3;
-    const VARIANTS: &'static [&'static str] = &["at-any-time", "killable", "never"];
+    const VARIANTS: &'static [&'static str] = &["at-any-time", "in-callback", "killable", "never"];
 
     fn play<P: Scene, D: Steps<P, OwnedFlags>>(scene: &P, php_threads: usize, variant: usize) {
-        let script = [Script::AtAnyTime, Script::Killable, Script::Never][variant];
+        let script = [Script::AtAnyTime, Script::InCallback, Script::Killable, Script::Never][variant];
         // The first is in that script; the others end theirs when they are told to.
         let of_index = |index| if index == 0 { script } else { Script::AtAnyTime };
         let house = House::<P, D>::of_ready(scene, php_threads, of_index);

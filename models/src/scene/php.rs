@@ -13,9 +13,11 @@ use super::{Role, Scene};
 /// What a worker's script does until it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Script {
-    /// Waits in the host's callback for a request, and is told there that it is to leave. As it is up to the search when it
-    /// looks, this is also the script that takes its time in foreign code and comes back at any moment.
+    /// Ends by itself, at any moment: the thread then stands by until something is asked of it. As it is up to the search when
+    /// that is, this is also the script that takes its time in foreign code.
     AtAnyTime,
+    /// Waits in the host's callback for a request, and is told there that it is to leave.
+    InCallback,
     /// Blocks in a call that a kill interrupts.
     Killable,
     /// Blocks in a call that nothing interrupts; it comes back when all calls have returned.
@@ -71,7 +73,11 @@ impl<P: Scene, D: Steps<P, OwnedFlags>> Php<P, D> {
                     }
                     self.run_script(scene);
                 });
-                match self.thread.let_go() {
+                let told = match self.script {
+                    Script::AtAnyTime => self.thread.stand_by(),
+                    _ => self.thread.let_go(),
+                };
+                match told {
                     Told::GoOn => {}
                     Told::Exit => break,
                     Told::Else(state) => unreachable!("nobody asks for {state} here"),
@@ -85,9 +91,8 @@ impl<P: Scene, D: Steps<P, OwnedFlags>> Php<P, D> {
     pub fn run_script(&self, scene: &P) {
         self.in_script.store(true, SeqCst);
         match self.script {
-            Script::AtAnyTime => {
-                self.thread.wait_to_leave();
-            }
+            Script::AtAnyTime => {}
+            Script::InCallback => self.thread.wait_to_leave(),
             Script::Killable => scene.interruptible_call(),
             Script::Never => scene.uninterruptible_call(),
         }
