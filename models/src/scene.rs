@@ -8,7 +8,7 @@ mod php;
 mod roles;
 mod watched;
 
-pub use model::{LifecycleModel, Line};
+pub use model::{LifecycleModel, Line, SlotLock, Slots};
 pub use php::{Php, Script};
 pub use roles::Role;
 pub use watched::WatchedMonitor;

@@ -2,10 +2,10 @@
 
 use std::any::TypeId;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use forcekill::platform::{Monitor, MonitorValue};
+use forcekill::platform::{Lock, Monitor, MonitorValue};
 use forcekill::state::TRANSITIONS;
 use forcekill::steps::Steps;
 use forcekill::thread::Lifecycle;
@@ -35,6 +35,32 @@ struct Cast<B: Backend> {
     lifecycles: usize,
     /// While an initial condition is made.
     placing: bool,
+    seen_slots: Slots,
+}
+
+/// Whose kill slots are steps of the search. The library's slot is there for every thread all the same.
+///
+/// What is in a slot, and when, can matter to a lifecycle in one way: a wake ends the call that a script is in. The slots of
+/// threads whose scripts wait for no wake can be left out of a search that is too large with them; that the outcomes are the
+/// same is tested where both are small enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Slots {
+    /// Everybody's.
+    All,
+    /// The first thread's alone.
+    First,
+    /// Nobody's.
+    None,
+}
+
+impl Slots {
+    fn is_seen(self, index: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::First => index == 0,
+            Self::None => false,
+        }
+    }
 }
 
 /// What a blocked thread waits for.
@@ -46,10 +72,10 @@ pub struct Line {
 
 impl<B: Backend> LifecycleModel<B> {
     /// A world with so many PHP threads, for one execution. To be called on its main thread.
-    pub fn new(backend: B, oracle: Arc<Oracle>, php_threads: usize) -> Self {
+    pub fn new(backend: B, oracle: Arc<Oracle>, php_threads: usize, seen_slots: Slots) -> Self {
         let lines = (0..php_threads).map(|_| Arc::new(backend.monitor(Line::default()))).collect();
         let roles = vec![(backend.current(), Role::Main)];
-        let cast = Cast { roles, spawned: Vec::new(), lines, lifecycles: 0, placing: false };
+        let cast = Cast { roles, spawned: Vec::new(), lines, lifecycles: 0, placing: false, seen_slots };
         oracle.enters(Role::Main);
         Self(Arc::new(World { backend, oracle, cast: Mutex::new(cast) }))
     }
@@ -93,6 +119,12 @@ impl<B: Backend> LifecycleModel<B> {
         self.0.cast.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether what belongs to the thread that is being made now is a step.
+    fn is_slot_seen(&self) -> bool {
+        let cast = self.cast();
+        cast.seen_slots.is_seen(cast.lifecycles.saturating_sub(1))
+    }
+
     fn my_line(&self) -> Arc<B::Monitor<Line>> {
         let Role::Php(index) = self.role() else { panic!("only a PHP thread makes system calls here") };
         Arc::clone(&self.cast().lines[index])
@@ -107,29 +139,35 @@ impl<B: Backend> LifecycleModel<B> {
 
 impl<B: Backend> Platform for LifecycleModel<B> {
     type Flag = AtomicBool;
-    type Lock<T: Send + Sync + 'static> = B::Lock<T>;
+    type Lock<T: Send + Sync + 'static> = SlotLock<B, T>;
     type Monitor<T: MonitorValue> = WatchedMonitor<B, T>;
-    type WakeTarget = Arc<B::Monitor<Line>>;
+    /// None where no script waits for a wake.
+    type WakeTarget = Option<Arc<B::Monitor<Line>>>;
 
     fn flag(&self, value: bool) -> AtomicBool {
         AtomicBool::new(value)
     }
 
-    fn lock<T: Send + Sync + 'static>(&self, value: T) -> B::Lock<T> {
-        self.0.backend.lock(value)
+    fn lock<T: Send + Sync + 'static>(&self, value: T) -> SlotLock<B, T> {
+        match self.is_slot_seen() {
+            true => SlotLock::Seen(self.0.backend.lock(value)),
+            false => SlotLock::Unseen(RwLock::new(value)),
+        }
     }
 
     fn monitor<T: MonitorValue>(&self, value: T) -> WatchedMonitor<B, T> {
-        let name = if TypeId::of::<T>() == TypeId::of::<Lifecycle>() {
+        let (mut name, mut is_seen) = (String::new(), true);
+        if TypeId::of::<T>() == TypeId::of::<Lifecycle>() {
             let mut cast = self.cast();
             cast.lifecycles += 1;
-            Role::Php(cast.lifecycles - 1).to_string()
+            name = Role::Php(cast.lifecycles - 1).to_string();
         } else if TypeId::of::<T>() == TypeId::of::<usize>() {
-            "lingering".to_string()
-        } else {
-            "last run ended".to_string()
-        };
-        WatchedMonitor::new(self.clone(), name, value)
+            name.push_str("lingering");
+        } else if TypeId::of::<T>() == TypeId::of::<u64>() {
+            name.push_str("last run ended");
+            is_seen = self.is_slot_seen();
+        }
+        WatchedMonitor::new(self.clone(), name, value, is_seen)
     }
 
     fn spawn(&self, body: impl FnOnce() + Send + 'static) -> Result<(), SpawnError> {
@@ -147,11 +185,15 @@ impl<B: Backend> Platform for LifecycleModel<B> {
     }
 
     fn capture(&self) -> Result<Self::WakeTarget, Obstacle> {
-        Ok(self.my_line())
+        let Role::Php(index) = self.role() else { panic!("only a PHP thread captures itself here") };
+        let is_seen = self.cast().seen_slots.is_seen(index);
+        Ok(is_seen.then(|| self.my_line()))
     }
 
     fn wake(&self, target: &Self::WakeTarget) -> Wake {
-        target.with(|line| line.woken = true);
+        if let Some(line) = target {
+            line.with(|line| line.woken = true);
+        }
         self.note(|| "sends a wake".to_string());
         Wake::Sent
     }
@@ -165,7 +207,9 @@ impl<B: Backend> Platform for LifecycleModel<B> {
     }
 
     fn absorb(&self) {
-        self.my_line().with(|line| line.woken = false);
+        if let Ok(Some(line)) = self.capture() {
+            line.with(|line| line.woken = false);
+        }
     }
 }
 
@@ -235,5 +279,29 @@ impl<B: Backend> Scene for LifecycleModel<B> {
 
     fn note(&self, what: impl FnOnce() -> String) {
         self.0.oracle.step(|| self.role().to_string(), what);
+    }
+}
+
+/// A slot's lock, which is a step of the search or is not.
+pub enum SlotLock<B: Backend, T: Send + Sync + 'static> {
+    /// The backend's.
+    Seen(B::Lock<T>),
+    /// The standard library's. No section of it holds a step, so it is never contended.
+    Unseen(RwLock<T>),
+}
+
+impl<B: Backend, T: Send + Sync + 'static> Lock<T> for SlotLock<B, T> {
+    fn shared<R>(&self, section: impl FnOnce(&T) -> R) -> R {
+        match self {
+            Self::Seen(lock) => lock.shared(section),
+            Self::Unseen(lock) => section(&lock.read().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    fn exclusive<R>(&self, section: impl FnOnce(&mut T) -> R) -> R {
+        match self {
+            Self::Seen(lock) => lock.exclusive(section),
+            Self::Unseen(lock) => section(&mut lock.write().unwrap_or_else(PoisonError::into_inner)),
+        }
     }
 }
