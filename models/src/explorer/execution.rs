@@ -31,6 +31,8 @@ pub(super) struct Execution {
     pub(super) unfinished: Cell<Threads>,
     /// Those that have announced a step.
     pub(super) announced: Cell<Threads>,
+    /// Those of them that may not be enabled.
+    pub(super) conditional: Cell<Threads>,
     /// Those that can go on without a step: the thread that they were joining has finished.
     pub(super) local: Cell<Threads>,
     pub(super) phase: Cell<Phase>,
@@ -108,6 +110,7 @@ impl Execution {
             running: Cell::new(NOBODY),
             unfinished: Cell::default(),
             announced: Cell::default(),
+            conditional: Cell::default(),
             local: Cell::default(),
             phase: Cell::new(Phase::Stepping),
             opaque: Cell::new(false),
@@ -125,6 +128,7 @@ impl Execution {
         self.running.set(NOBODY);
         self.unfinished.set(Threads::NONE);
         self.announced.set(Threads::NONE);
+        self.conditional.set(Threads::NONE);
         self.local.set(Threads::NONE);
         self.phase.set(Phase::Stepping);
         self.opaque.set(false);
@@ -192,9 +196,13 @@ impl Execution {
         };
         state.pending.set(Some(operation));
         state.tested.set((NEVER_TESTED, false));
-        self.set_announced(thread, true);
+        let alone = Threads::only(thread);
+        let conditional = if matches!(kind, Kind::Always | Kind::Timed) { Threads::NONE } else { alone };
+        self.announced.set(Threads(self.announced.get().0 | alone.0));
+        self.conditional.set(Threads(self.conditional.get().0 | conditional.0));
         self.suspend();
-        self.set_announced(thread, false);
+        self.announced.set(self.announced.get().without(alone));
+        self.conditional.set(self.conditional.get().without(alone));
         state.announcement.set(None);
         state.pending.set(None);
         if self.phase.get() == Phase::Unwinding {
@@ -231,16 +239,6 @@ impl Execution {
         let runtime = self.runtime.get().expect("a runtime executes");
         // SAFETY: the runtime outlives the threads that it runs.
         unsafe { runtime.as_ref() }.suspend(self.running.get());
-    }
-
-    fn set_announced(&self, thread: Thread, whether: bool) {
-        let mut announced = self.announced.get();
-        if whether {
-            announced.insert(thread)
-        } else {
-            announced.remove(thread)
-        }
-        self.announced.set(announced);
     }
 
     /// The thread that runs got this answer.

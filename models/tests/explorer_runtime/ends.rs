@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use forcekill::platform::{Flag as _, Lock as _, Monitor as _};
-use forcekill_models::explorer::{Coroutines, Flag, Lock, Monitor, Program, spawn};
+use forcekill_models::explorer::view::{Strategy, View};
+use forcekill_models::explorer::{Coroutines, Flag, Lock, Monitor, Program, ShuttleProgram, spawn};
 use forcekill_models::search::quiet;
 
 use crate::dfs::{Dfs, explore};
@@ -222,6 +223,90 @@ fn mistakes_end_the_search_with_clear_words() {
     }
     let outside = quiet::catch(|| Monitor::new(0)).expect_err("there is no execution");
     assert!(outside.contains("under the explorer"), "{outside}");
+}
+
+/// Panics at the third choice, or chooses a thread that is not enabled.
+struct Broken {
+    choices: usize,
+    chooses: Option<usize>,
+}
+
+impl Strategy for Broken {
+    fn begin(&mut self) -> bool {
+        true
+    }
+
+    fn choose(&mut self, view: &impl View) -> Option<usize> {
+        self.choices += 1;
+        assert!(self.choices < 3, "the strategy is broken");
+        self.chooses.or(view.enabled().first())
+    }
+
+    fn end(&mut self, _view: &impl View) {}
+}
+
+#[test]
+fn a_strategy_that_panics_ends_the_search_and_leaves_nothing_behind() {
+    let living = Arc::new(AtomicUsize::new(0));
+    for (chooses, words) in [(None, "the strategy is broken"), (Some(0), "thread 0 was chosen")] {
+        let broken = || Broken { choices: 0, chooses };
+        let own = quiet::catch(|| Coroutines::new(|| many_steps(&living)).run(&mut broken()));
+        assert!(own.expect_err("it panics").contains(words));
+        let shuttle = quiet::catch(|| ShuttleProgram::new(|| many_steps(&living)).run(&mut broken()));
+        assert!(shuttle.expect_err("it panics").contains(words));
+        assert_eq!(living.load(SeqCst), 0);
+        // The next search is not disturbed.
+        assert_eq!(explore(|| drop(spawn(|| ()))).executions, 1);
+    }
+}
+
+#[test]
+fn a_search_inside_another_is_refused() {
+    let dfs = explore(|| {
+        explore(|| ());
+    });
+    let (_, message) = dfs.panics.first().expect("it panics");
+    assert!(message.contains("inside another one"), "{message}");
+}
+
+/// Looks at who has joined whom, at the end of each execution.
+#[derive(Default)]
+struct Joins {
+    dfs: Dfs,
+    seen: BTreeSet<(Option<usize>, Vec<usize>)>,
+}
+
+impl Strategy for Joins {
+    fn begin(&mut self) -> bool {
+        self.dfs.begin()
+    }
+
+    fn choose(&mut self, view: &impl View) -> Option<usize> {
+        self.dfs.choose(view)
+    }
+
+    fn end(&mut self, view: &impl View) {
+        self.dfs.end(view);
+        let thread = |thread| (view.creator(thread), view.joined(thread).iter().collect());
+        self.seen.extend((0..view.threads()).map(thread));
+    }
+}
+
+#[test]
+fn the_view_tells_who_created_and_who_joined_a_thread() {
+    let mut joins = Joins::default();
+    Coroutines::new(|| {
+        let child = spawn(|| {
+            let own = Flag::new(false);
+            let grandchild = spawn(|| Flag::new(false).load(SeqCst));
+            own.load(SeqCst);
+            grandchild.join()
+        });
+        assert_eq!(child.join(), Ok(Ok(false)));
+    })
+    .run(&mut joins);
+    let expected = [(None, vec![1]), (Some(0), vec![2]), (Some(1), vec![])];
+    assert_eq!(joins.seen, BTreeSet::from(expected));
 }
 
 #[test]
