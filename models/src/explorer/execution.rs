@@ -98,6 +98,9 @@ pub(super) type Outcome = Result<Box<dyn Any + Send>, Box<dyn Any + Send>>;
 /// The panic that unwinds a thread of an execution that is over.
 pub(super) struct Over;
 
+/// A thread that is unwound and has been suspended so often is in a loop.
+const MOST_SUSPENSIONS: u64 = 100_000;
+
 const NEVER_TESTED: u64 = u64::MAX;
 
 impl Execution {
@@ -171,9 +174,6 @@ impl Execution {
 
     /// Announces an operation of the thread that runs, and suspends it until it is to perform that operation.
     ///
-    /// Answers `false` if the operation must not wait to be scheduled, because a destructor calls it while its thread is
-    /// unwound after the end of the execution.
-    ///
     /// # Panics
     /// Unwinds the thread, once the execution is over. If it is called from a section of a monitor.
     pub(super) fn announce(&self, object: Object, access: Access, kind: Kind, operation: &dyn Pending) {
@@ -191,10 +191,10 @@ impl Execution {
         state.announcement.set(Some((Announcement { object, access, also }, kind)));
         // SAFETY: the lifetime alone is changed. The operation lies on this thread's stack, below this frame; the pointer is
         // taken back when the thread is resumed, and nobody follows it after that.
-        let operation = unsafe {
+        let erased = unsafe {
             std::mem::transmute::<NonNull<dyn Pending + '_>, NonNull<dyn Pending>>(operation.into())
         };
-        state.pending.set(Some(operation));
+        state.pending.set(Some(erased));
         state.tested.set((NEVER_TESTED, false));
         let alone = Threads::only(thread);
         let conditional = if matches!(kind, Kind::Always | Kind::Timed) { Threads::NONE } else { alone };
@@ -206,7 +206,7 @@ impl Execution {
         state.announcement.set(None);
         state.pending.set(None);
         if self.phase.get() == Phase::Unwinding {
-            std::panic::resume_unwind(Box::new(Over));
+            return self.goes_on_unwinding(object, kind, operation);
         }
         if access == Access::Change {
             self.objects.touch(object);
@@ -215,7 +215,9 @@ impl Execution {
     }
 
     /// An operation of a thread of an execution that is over: unwinds the thread. A destructor that runs because of that goes
-    /// on if it can, because a second panic would end the process; one that would have to wait stays suspended for ever.
+    /// on if it can, because a second panic would end the process; one that would have to wait stays suspended for ever. So
+    /// does one that goes on for too long: `panicking` speaks of the OS thread, so after such an end it is true for every
+    /// thread that the OS thread runs.
     fn goes_on_unwinding(&self, object: Object, kind: Kind, operation: &dyn Pending) {
         if !std::thread::panicking() {
             std::panic::resume_unwind(Box::new(Over));
@@ -228,8 +230,12 @@ impl Execution {
             Kind::Gate => !self.objects.gate(object).held,
             Kind::ChangedGate(_) => false,
         };
-        while !can_run {
-            self.suspend();
+        let state = &self.threads[self.running.get()];
+        state.suspensions.set(state.suspensions.get() + 1);
+        if !can_run || state.suspensions.get() > MOST_SUSPENSIONS {
+            loop {
+                self.suspend();
+            }
         }
     }
 

@@ -190,7 +190,10 @@ unsafe impl Sync for Main {}
 impl Main {
     fn run(&self) {
         let runtime = self.runtime.runtime();
-        runtime.run_body(0, || Box::new((self.scenario)()));
+        runtime.run_body(0, || {
+            (self.scenario)();
+            Box::new(())
+        });
         // shuttle ends an execution with its main task, so that one stays until the others have finished.
         shuttle::thread::yield_now();
     }

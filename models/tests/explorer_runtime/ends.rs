@@ -193,6 +193,37 @@ fn destructors_may_use_objects_also_while_their_thread_is_unwound() {
     assert_eq!(left.into_inner().unwrap(), BTreeSet::from([1]));
 }
 
+/// Waits for ever when it is dropped.
+struct NeverLeaves(Monitor<u32>);
+
+impl Drop for NeverLeaves {
+    fn drop(&mut self) {
+        self.0.wait(|_| None::<()>);
+    }
+}
+
+/// shuttle would print what it thinks of it, so this is for the explorer's own runtime alone.
+#[test]
+fn a_destructor_that_waits_for_ever_is_a_deadlock_and_does_not_end_the_process() {
+    let mut dfs = Dfs::default();
+    Coroutines::new(|| {
+        spawn(|| {
+            let _never = NeverLeaves(Monitor::new(0));
+            panic!("leaves");
+        });
+        spawn(|| {
+            let flag = Flag::new(false);
+            flag.load(SeqCst);
+            Monitor::new(0).wait(|_| None::<()>);
+        });
+        let flag = Flag::new(false);
+        flag.load(SeqCst);
+    })
+    .run(&mut dfs);
+    assert_eq!(dfs.executions, 2);
+    assert_eq!(dfs.deadlocks, BTreeSet::from([vec![1, 2]]));
+}
+
 #[test]
 fn a_loop_that_waits_for_others_is_cut_off_and_drained() {
     let mut dfs = Dfs { cut: Some(6), ..Dfs::default() };
@@ -256,7 +287,7 @@ fn a_strategy_that_panics_ends_the_search_and_leaves_nothing_behind() {
         assert!(shuttle.expect_err("it panics").contains(words));
         assert_eq!(living.load(SeqCst), 0);
         // The next search is not disturbed.
-        assert_eq!(explore(|| drop(spawn(|| ()))).executions, 1);
+        assert_eq!(explore(|| spawn(|| ()).join().unwrap()).executions, 1);
     }
 }
 
