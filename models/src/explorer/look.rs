@@ -14,10 +14,10 @@ impl<'a> Look<'a> {
     /// # Panics
     /// If a closure was found to be impure: the whole search ends.
     pub(super) fn at(execution: &'a Execution) -> Self {
-        let mut enabled = Threads::NONE;
-        for thread in execution.announced.get().iter() {
-            if execution.is_enabled(thread) {
-                enabled.insert(thread);
+        let mut enabled = execution.announced.get();
+        for thread in execution.conditional.get().iter() {
+            if !execution.is_enabled(thread) {
+                enabled.remove(thread);
             }
         }
         if cfg!(debug_assertions) {
