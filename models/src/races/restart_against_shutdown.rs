@@ -7,7 +7,8 @@
 //!
 //! **Bounds.** One, two and three PHP threads, each in a script that ends when it is told to, at any moment; that only a kill
 //! ends; or that does not end before both calls have returned. One restart, one shutdown, one send a kill, every deadline at any
-//! moment. No bound on preemptions.
+//! moment. No bound on preemptions. With three threads, the kill slots of those whose scripts wait for no wake are left out of
+//! the search (see [`Slots`]).
 //!
 //! **Not covered.** The details of the kill (`lost_wake_up` and the other races of the slot). Weak memory: all of it is in
 //! critical sections. Deadlines that depend on each other: here the second of two may pass before the first.
@@ -17,7 +18,7 @@ use forcekill::steps::Steps;
 
 use crate::lifecycles::{House, LifecycleRace};
 use crate::property::Property;
-use crate::scene::{Role, Scene, Script};
+use crate::scene::{Role, Scene, Script, Slots};
 
 /// See the module.
 pub struct RestartAgainstShutdown;
@@ -42,6 +43,14 @@ impl LifecycleRace for RestartAgainstShutdown {
     ];
     const MOST_THREADS: usize = 3;
     const VARIANTS: &'static [&'static str] = &["at-any-time", "in-callback", "killable", "never"];
+
+    fn seen_slots(php_threads: usize, variant: usize) -> Slots {
+        match (php_threads, Self::VARIANTS[variant]) {
+            (1 | 2, _) => Slots::All,
+            (_, "killable") => Slots::First,
+            _ => Slots::None,
+        }
+    }
 
     fn play<P: Scene, D: Steps<P, OwnedFlags>>(scene: &P, php_threads: usize, variant: usize) {
         let script = [Script::AtAnyTime, Script::InCallback, Script::Killable, Script::Never][variant];
