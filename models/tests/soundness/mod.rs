@@ -10,7 +10,8 @@ use forcekill_models::explorer::random_programs::{SmallProgram, Violation};
 use forcekill_models::explorer::search::{Found, Kind, Observer, Settings, Verdict, search, search_tree};
 use forcekill_models::explorer::strategies::Tree;
 use forcekill_models::explorer::strategies::mistakes::{
-    BlockedLeftOut, ClassicBacktracking, JudgedByValues, JudgedByValuesWithCare, NeverWoken,
+    BlockedLeftOut, ClassicBacktracking, CutOffsLeftOut, JudgedByValues, JudgedByValuesWithCare,
+    LatestStepsOnly, NeverWoken,
 };
 use forcekill_models::explorer::strategies::sleep_sets::SleepSets;
 use forcekill_models::explorer::strategies::source_sets::SourceSets;
@@ -52,6 +53,8 @@ pub enum Tested {
     Sound(Kind, usize),
     NeverWoken,
     BlockedLeftOut,
+    LatestStepsOnly,
+    CutOffsLeftOut,
     JudgedByValues,
     JudgedByValuesWithCare,
     ClassicBacktracking,
@@ -77,6 +80,8 @@ impl Tested {
             }
             Self::NeverWoken => whole::<SleepSets<NeverWoken>>(&interpreter),
             Self::BlockedLeftOut => whole::<SourceSets<BlockedLeftOut>>(&interpreter),
+            Self::LatestStepsOnly => whole::<SourceSets<LatestStepsOnly>>(&interpreter),
+            Self::CutOffsLeftOut => whole::<SourceSets<CutOffsLeftOut>>(&interpreter),
             Self::JudgedByValues => whole::<SourceSets<JudgedByValues>>(&interpreter),
             Self::JudgedByValuesWithCare => whole::<SourceSets<JudgedByValuesWithCare>>(&interpreter),
             Self::ClassicBacktracking => whole::<SourceSets<ClassicBacktracking>>(&interpreter),

@@ -165,6 +165,7 @@ impl View for Execution<'_> {
             Op::With(on, _)
             | Op::Wait(on, _, _)
             | Op::WaitUntil(on, _, _)
+            | Op::Carry(on, _, _)
             | Op::Store(on, _)
             | Op::Acquire(on)
             | Op::Release(on) => (on, Access::Change),
@@ -172,10 +173,14 @@ impl View for Execution<'_> {
         };
         // A thread whose assertion fails releases its lock in the same step.
         let lock = self.state.held_alone(body).filter(|&lock| line.never.is_some() && lock != object);
+        let also = match line.op {
+            Op::Carry(_, _, to) => Some(to),
+            _ => lock,
+        };
         Some(Announcement {
             object: object as view::Object,
             access,
-            also: lock.map(|lock| lock as view::Object),
+            also: also.map(|also| also as view::Object),
         })
     }
 

@@ -23,7 +23,29 @@ pub struct BlockedLeftOut;
 impl Detection for BlockedLeftOut {
     type Asleep = StaticIndependence;
 
-    const BLOCKED: bool = false;
+    const EVERY_STEP: bool = false;
+    const AT_END: bool = false;
+    const AT_CUT_OFF: bool = false;
+}
+
+/// The same, but what is blocked where an execution ends takes part, and where one is cut off.
+#[derive(Clone, Copy, Debug)]
+pub struct LatestStepsOnly;
+
+impl Detection for LatestStepsOnly {
+    type Asleep = StaticIndependence;
+
+    const EVERY_STEP: bool = false;
+}
+
+/// Source sets that look for races of what is blocked where an execution ends, but not where one is cut off.
+#[derive(Clone, Copy, Debug)]
+pub struct CutOffsLeftOut;
+
+impl Detection for CutOffsLeftOut {
+    type Asleep = StaticIndependence;
+
+    const AT_CUT_OFF: bool = false;
 }
 
 /// Source sets that take two conflicting operations for independent if, when the earlier one was performed, the later one was
@@ -45,7 +67,7 @@ impl Detection for JudgedByValues {
 }
 
 /// The same with care: only if no step since then conflicts with the later operation, so that it is performed on the very value
-/// on which the two commuted; and sleepers are woken by values too. Every model agreed with it. Still wrong: what is
+/// on which the two commuted; and sleepers are woken by values too. Still wrong: what is
 /// independent on this value is dependent on the one that another order of other steps leads to, and that order is never asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct JudgedByValuesWithCare;
