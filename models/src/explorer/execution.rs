@@ -282,6 +282,9 @@ impl Execution {
     pub(super) fn join(&self, child: Thread) -> Result<Box<dyn Any + Send>, String> {
         let thread = self.running.get();
         let (state, joined) = (&self.threads[thread], &self.threads[child]);
+        // Whether it suspends depends on the schedule; that a section holds a join must not, or the section's release would
+        // be a step in one schedule and none in another.
+        state.suspensions.set(state.suspensions.get() + 1);
         while self.unfinished.get().contains(child) {
             if self.phase.get() == Phase::Unwinding && !std::thread::panicking() {
                 std::panic::resume_unwind(Box::new(Over));
