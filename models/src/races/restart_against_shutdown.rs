@@ -36,7 +36,6 @@ impl LifecycleRace for RestartAgainstShutdown {
         "a restart drained a thread",
         "a restart abandoned a thread",
         "a restart was refused",
-        "a restart found a thread busy until the end",
         "a shutdown took a thread that a restart had drained",
         "a shutdown abandoned a thread",
         "a shutdown found a thread that a restart had abandoned",
