@@ -35,12 +35,21 @@ pub struct LifecycleCase {
     pub most_threads: usize,
     /// The choices beside the schedule.
     pub variants: &'static [&'static str],
-    /// Whose slots are steps.
-    pub seen_slots: fn(usize, usize) -> Slots,
+    /// The most PHP threads with which all slots are steps.
+    pub all_slots_up_to: usize,
+    /// Whose slots are steps otherwise.
+    pub needed_slots: fn(usize) -> Slots,
     /// Under the explorer.
     pub explore: fn(&ExploreScene, usize, usize),
     /// Under shuttle.
     pub shuttle: fn(&ShuttleScene, usize, usize),
+}
+
+impl LifecycleCase {
+    /// Whose slots are steps.
+    pub fn seen_slots(&self, php_threads: usize, variant: usize) -> Slots {
+        if php_threads <= self.all_slots_up_to { Slots::All } else { (self.needed_slots)(variant) }
+    }
 }
 
 /// A broken step of the lifecycle, and where it is refuted.
@@ -60,7 +69,8 @@ where
         moments: R::MOMENTS,
         most_threads: R::MOST_THREADS,
         variants: R::VARIANTS,
-        seen_slots: R::seen_slots,
+        all_slots_up_to: R::ALL_SLOTS_UP_TO,
+        needed_slots: R::needed_slots,
         explore: R::play::<ExploreScene, D>,
         shuttle: R::play::<ShuttleScene, D>,
     }

@@ -23,8 +23,14 @@ pub trait LifecycleRace: 'static {
     /// The choices beside the schedule: each is searched by itself, and a claim needs all.
     const VARIANTS: &'static [&'static str];
 
-    /// Whose kill slots are steps of the search.
-    fn seen_slots(php_threads: usize, variant: usize) -> Slots;
+    /// With up to so many PHP threads all kill slots are steps of the search; with more, those that a property can depend on.
+    const ALL_SLOTS_UP_TO: usize = 0;
+
+    /// Whose kill slots a property can depend on: the threads whose scripts wait for a wake.
+    fn needed_slots(variant: usize) -> Slots {
+        let _ = variant;
+        Slots::None
+    }
 
     /// Plays it once, as the main thread of an execution.
     fn play<P: Scene, D: Steps<P, OwnedFlags>>(scene: &P, php_threads: usize, variant: usize);

@@ -1,7 +1,8 @@
 //! A failing execution as one word: what was played, and how to play it again.
 //!
 //! `fk1:<engine>:<protocol>:<property>:<model>:<size>:<variant>:<steps>`, where the size is the number of killers or of PHP
-//! threads, the steps of the explorer are `run=0*5+1*3` (thread 0 five times, then thread 1 three times), those of shuttle
+//! threads, the steps of the explorer are `run=0*5+1*3` (thread 0 five times, then thread 1 three times; `lean,` before it where slots
+//! were left out), those of shuttle
 //! `pad=0,run=0*5+1*3`, and those of loom `bound=none,reads=rmw,execution=12`:
 //! loom searches in a fixed order, so that the number of an execution names it, for the same code and the same loom.
 
@@ -74,8 +75,8 @@ impl Schedule {
                 let play = case.on_shuttle(self.size, &variant);
                 shuttle_search::replay(&play, (*padding, choices.clone()), &oracle)
             }
-            (Steps::Explore { choices }, case) => {
-                explore_search::replay(&case.on_explorer(self.size, &variant), choices, &oracle)
+            (Steps::Explore { is_lean, choices }, case) => {
+                explore_search::replay(&case.on_explorer(self.size, &variant, *is_lean), choices, &oracle)
             }
         };
         let again = oracle.executions() == from;
@@ -113,7 +114,9 @@ impl fmt::Display for Schedule {
             Steps::Shuttle { padding, choices } => {
                 write!(f, "pad={padding},run={}", run_lengths(choices))
             }
-            Steps::Explore { choices } => write!(f, "run={}", run_lengths(choices)),
+            Steps::Explore { is_lean, choices } => {
+                write!(f, "{}run={}", if *is_lean { "lean," } else { "" }, run_lengths(choices))
+            }
         }
     }
 }
@@ -189,8 +192,10 @@ fn shuttle_steps(text: &str) -> Result<Steps, String> {
 }
 
 fn explore_steps(text: &str) -> Result<Steps, String> {
-    let wrong = || format!("the explorer's steps are 'run=0*5+1*3', not '{text}'");
-    Ok(Steps::Explore { choices: choices(text).ok_or_else(wrong)?? })
+    let wrong = || format!("the explorer's steps are 'run=0*5+1*3' or 'lean,run=0*5+1*3', not '{text}'");
+    let lean = text.strip_prefix("lean,");
+    let choices = choices(lean.unwrap_or(text)).ok_or_else(wrong)??;
+    Ok(Steps::Explore { is_lean: lean.is_some(), choices })
 }
 
 /// `run=0*5+1*3`; `None` if it is not of that form.

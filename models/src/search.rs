@@ -39,6 +39,8 @@ pub enum Steps {
     },
     /// The explorer: which thread ran at each step.
     Explore {
+        /// Whether slots were left out that no property can depend on.
+        is_lean: bool,
         /// Thread numbers.
         choices: Vec<usize>,
     },

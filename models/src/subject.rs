@@ -97,7 +97,7 @@ impl AnyCase {
                 })
             }
             Self::Lifecycle(case) => {
-                let slots = (case.seen_slots)(size, number);
+                let slots = case.seen_slots(size, number);
                 Arc::new(move |oracle| {
                     let scene = LifecycleModel::new(ShuttleBackend, Arc::clone(oracle), size, slots);
                     (case.shuttle)(&scene, size, number);
@@ -106,8 +106,8 @@ impl AnyCase {
         }
     }
 
-    /// The scenario on the explorer.
-    pub fn on_explorer(self, size: usize, variant: &Variant) -> Play {
+    /// The scenario on the explorer. A lean one has only those slots as steps that a property can depend on.
+    pub fn on_explorer(self, size: usize, variant: &Variant, is_lean: bool) -> Play {
         let (expiry, number) = (variant.expiry, variant.number);
         match self {
             Self::Slot(case) => {
@@ -117,7 +117,10 @@ impl AnyCase {
                 })
             }
             Self::Lifecycle(case) => {
-                let slots = (case.seen_slots)(size, number);
+                let slots = match is_lean {
+                    true => (case.needed_slots)(number),
+                    false => case.seen_slots(size, number),
+                };
                 Arc::new(move |oracle| {
                     let scene = LifecycleModel::new(ExploreBackend, Arc::clone(oracle), size, slots);
                     (case.explore)(&scene, size, number);

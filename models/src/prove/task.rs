@@ -143,6 +143,11 @@ impl Task {
         self.engine == Engine::Explore && self.protocol.is_ours() && self.size > 1
     }
 
+    /// Whether slots are left out that no property can depend on: the cross-check's dependence is too coarse for them.
+    fn is_lean(&self) -> bool {
+        self.cross_check
+    }
+
     /// The first failure of each variant that has one.
     pub fn refute_each_variant(&self) -> Vec<Schedule> {
         let refute = |variant: Variant| {
@@ -230,7 +235,7 @@ impl Task {
         if !self.protocol.is_ours() {
             let shortest = Kind::Bounded { most: bounds::MOST_PREEMPTIONS };
             for variant in variants {
-                let play = self.case.on_explorer(self.size, variant);
+                let play = self.case.on_explorer(self.size, variant, self.is_lean());
                 let limited = bounds::bounded_settings();
                 let explored = explore(&play, &self.properties, shortest, &limited, true, oracle);
                 self.take_failures(&mut searched, variant, explored.failures);
@@ -241,7 +246,7 @@ impl Task {
         }
         let kind = if self.cross_check { Kind::SourceSets } else { Kind::SleepSets };
         for variant in variants {
-            let play = self.case.on_explorer(self.size, variant);
+            let play = self.case.on_explorer(self.size, variant, self.is_lean());
             let stop = !self.protocol.is_ours();
             let explored = explore(&play, &self.properties, kind, &settings, stop, oracle);
             searched.all &= explored.complete;
@@ -258,7 +263,11 @@ impl Task {
     ) {
         for (violation, choices) in failures {
             if searched.refuted.iter().all(|(property, _, _)| *property != violation.property) {
-                let schedule = self.schedule(variant, violation.property, Steps::Explore { choices });
+                let schedule = self.schedule(
+                    variant,
+                    violation.property,
+                    Steps::Explore { is_lean: self.is_lean(), choices },
+                );
                 searched.refuted.push((violation.property, schedule, violation.what));
             }
         }

@@ -14,7 +14,7 @@ use forcekill::steps::Steps;
 
 use crate::lifecycles::{House, LifecycleRace};
 use crate::property::Property;
-use crate::scene::{Role, Scene, Script, Slots};
+use crate::scene::{Role, Scene, Script};
 
 /// See the module.
 pub struct DrainThenShutdown;
@@ -27,10 +27,6 @@ impl LifecycleRace for DrainThenShutdown {
         &["drain-then-shutdown: the drain left a thread Yielding", "a shutdown abandoned a thread"];
     const MOST_THREADS: usize = 3;
     const VARIANTS: &'static [&'static str] = &["at-any-time", "never"];
-
-    fn seen_slots(_php_threads: usize, _variant: usize) -> Slots {
-        Slots::None
-    }
 
     fn play<P: Scene, D: Steps<P, OwnedFlags>>(scene: &P, php_threads: usize, variant: usize) {
         let script = [Script::AtAnyTime, Script::Never][variant];

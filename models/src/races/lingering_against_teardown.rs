@@ -16,7 +16,7 @@ use forcekill::{Lingering, OwnedFlags, Thread};
 
 use crate::lifecycles::LifecycleRace;
 use crate::property::Property;
-use crate::scene::{Role, Scene, Slots};
+use crate::scene::{Role, Scene};
 
 /// See the module.
 pub struct LingeringAgainstTeardown;
@@ -33,10 +33,6 @@ impl LifecycleRace for LingeringAgainstTeardown {
     ];
     const MOST_THREADS: usize = 3;
     const VARIANTS: &'static [&'static str] = &["successor"];
-
-    fn seen_slots(_php_threads: usize, _variant: usize) -> Slots {
-        Slots::None
-    }
 
     fn play<P: Scene, D: Steps<P, OwnedFlags>>(scene: &P, php_threads: usize, _variant: usize) {
         let lingering = Lingering::new(scene);

@@ -43,12 +43,10 @@ impl LifecycleRace for RestartAgainstShutdown {
     const MOST_THREADS: usize = 3;
     const VARIANTS: &'static [&'static str] = &["at-any-time", "in-callback", "killable", "never"];
 
-    fn seen_slots(php_threads: usize, variant: usize) -> Slots {
-        match (php_threads, Self::VARIANTS[variant]) {
-            (1 | 2, _) => Slots::All,
-            (_, "killable") => Slots::First,
-            _ => Slots::None,
-        }
+    const ALL_SLOTS_UP_TO: usize = 2;
+
+    fn needed_slots(variant: usize) -> Slots {
+        if Self::VARIANTS[variant] == "killable" { Slots::First } else { Slots::None }
     }
 
     fn play<P: Scene, D: Steps<P, OwnedFlags>>(scene: &P, php_threads: usize, variant: usize) {

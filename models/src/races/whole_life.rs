@@ -20,7 +20,7 @@ use forcekill::{Lingering, OwnedFlags, Request, State, States, Thread};
 
 use crate::lifecycles::{LifecycleRace, late, limits};
 use crate::property::Property;
-use crate::scene::{Career, Life, Role, Scene, Slots};
+use crate::scene::{Career, Life, Role, Scene};
 
 /// See the module.
 pub struct WholeLife;
@@ -76,10 +76,6 @@ impl LifecycleRace for WholeLife {
         "stuck-exiting",
         "init",
     ];
-
-    fn seen_slots(_php_threads: usize, _variant: usize) -> Slots {
-        Slots::None
-    }
 
     fn play<P: Scene, D: Steps<P, OwnedFlags>>(scene: &P, _php_threads: usize, variant: usize) {
         let parts = Parts::of(variant);

@@ -66,7 +66,9 @@ pub fn replay(play: &Play, choices: &[Thread], oracle: &Arc<Oracle>) -> Outcome 
     program.run(&mut watcher);
     match watcher.watcher.failures.into_iter().next() {
         Some((violation, _)) => {
-            Outcome::Failed { violation, steps: Steps::Explore { choices: choices.to_vec() } }
+            // How the scenario was made is known to the caller alone.
+            let steps = Steps::Explore { is_lean: false, choices: choices.to_vec() };
+            Outcome::Failed { violation, steps }
         }
         None => Outcome::Incomplete,
     }
