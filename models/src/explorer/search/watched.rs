@@ -71,6 +71,12 @@ impl<S: Strategy, O: Observer> Strategy for Watched<'_, S, O> {
         more
     }
 
+    fn known(&mut self) -> Option<Thread> {
+        let known = self.strategy.known()?;
+        self.choices.push(known);
+        Some(known)
+    }
+
     fn choose(&mut self, view: &impl View) -> Option<Thread> {
         let chosen = self.strategy.choose(view);
         match chosen {
