@@ -32,6 +32,7 @@ impl<'a, S: Strategy, O: Observer> Watched<'a, S, O> {
             terminals: BTreeSet::new(),
             failure: None,
             preemptions: None,
+            passes: 1,
             observer,
         };
         Self { strategy, shared, number, choices: Vec::new(), begun: 0, exhausted: false, found }
