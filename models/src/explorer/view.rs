@@ -159,6 +159,11 @@ impl Threads {
         (self.0 != 0).then(|| self.0.trailing_zeros() as usize)
     }
 
+    /// The highest thread, if there is one.
+    pub fn last(self) -> Option<Thread> {
+        (self.0 != 0).then(|| 63 - self.0.leading_zeros() as usize)
+    }
+
     /// Every thread, lowest first.
     pub fn iter(self) -> impl Iterator<Item = Thread> {
         let mut left = self;

@@ -131,6 +131,13 @@ impl<C: Closure> Persistent<C> {
         self.executions >= self.stops_at || self.pass.void.load(Ordering::Relaxed) < self.number
     }
 
+    /// Who of these is explored first: the thread that ran last goes on if it can, and otherwise the youngest runs. Any order
+    /// is right. By this one fewer executions are begun that must be cut off later, and that is all that is known of it.
+    fn first_of(&self, left: Threads) -> Option<Thread> {
+        let latest = self.path.last().map(|node| node.chosen).or(self.prefix.last().copied());
+        latest.filter(|&latest| left.contains(latest)).or(left.last())
+    }
+
     /// The enabled threads that are to be explored, whether they are asleep or not: of the closures of the enabled threads
     /// the one that has the fewest awake.
     fn persistent_set(&self, view: &impl View) -> Threads {
@@ -277,7 +284,7 @@ impl<C: Closure> Strategy for Persistent<C> {
         }
         while let Some(node) = self.path.last_mut() {
             node.asleep.insert(node.chosen);
-            if let Some(next) = node.left.first() {
+            if let Some(next) = node.left.last() {
                 node.left.remove(next);
                 node.chosen = next;
                 return true;
@@ -309,7 +316,7 @@ impl<C: Closure> Strategy for Persistent<C> {
             if self.depth - self.prefix.len() == self.path.len() {
                 self.tracker.look(view);
                 let mut left = self.persistent_set(view).without(self.asleep);
-                let chosen = left.first()?;
+                let chosen = self.first_of(left)?;
                 left.remove(chosen);
                 self.path.push(Node { chosen, left, asleep: self.asleep });
             }
