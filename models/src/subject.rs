@@ -8,7 +8,7 @@ use crate::oracle::Oracle;
 use crate::property::Property;
 use crate::races::slow_machine::SlowMachine;
 use crate::races::{Race, Setting, Variant};
-use crate::scene::LifecycleModel;
+use crate::scene::{LifecycleModel, Slots};
 use crate::stage::{Expiry, ExploreBackend, Model, ShuttleBackend};
 
 /// A race as one protocol plays it.
@@ -83,6 +83,14 @@ impl AnyCase {
                 });
                 named.collect()
             }
+        }
+    }
+
+    /// Whether no property can depend on a slot in this variant.
+    pub fn needs_no_slots(self, variant: &Variant) -> bool {
+        match self {
+            Self::Slot(_) => false,
+            Self::Lifecycle(case) => (case.needed_slots)(variant.number) == Slots::None,
         }
     }
 

@@ -43,8 +43,8 @@ fn run<'a>(
     search(&Interpreter::new(program), kind, settings, || Wanted { wanted, schedules: Vec::new() })
 }
 
-const EXHAUSTIVE: [Kind; 4] =
-    [Kind::Plain, Kind::SleepSets, Kind::SourceSets, Kind::Bounded { most: usize::MAX }];
+const EXHAUSTIVE: [Kind; 5] =
+    [Kind::Plain, Kind::SleepSets, Kind::Persistent, Kind::SourceSets, Kind::Bounded { most: usize::MAX }];
 
 /// Three threads add to a counter behind a lock, each with a load of a flag before; main stores the flag.
 fn counter() -> SmallProgram {

@@ -124,6 +124,26 @@ fn classic_backtracking_with_sleep_sets_is_caught() {
     assert_caught(Tested::ClassicBacktracking);
 }
 
+#[test]
+fn joining_threads_left_out_are_caught() {
+    assert_caught(Tested::JoiningLeftOut);
+}
+
+#[test]
+fn children_left_out_are_caught() {
+    assert_caught(Tested::ChildrenLeftOut);
+}
+
+#[test]
+fn disabled_threads_left_out_are_caught() {
+    assert_caught(Tested::DisabledLeftOut);
+}
+
+#[test]
+fn footprints_that_are_never_verified_are_caught() {
+    assert_caught(Tested::NeverVerified);
+}
+
 /// What a mistake gets wrong, the smallest program that was found; and no sound strategy does.
 fn assert_told_apart(program: &SmallProgram, mistaken: Tested) {
     let everything = reference(program).expect("a small program");

@@ -100,17 +100,15 @@ fn print(arguments: &Arguments, report: &Report, elapsed: Duration) {
         }
     }
     println!("{}\n", table::summary(report));
-    let executions = report.cells.iter().chain(report.defects.iter().flat_map(|catch| &catch.cells));
-    let executions: u64 = executions.map(|cell| cell.executions).sum();
     let hit = report.reached.values().filter(|hits| **hits > 0).count();
-    if !report.taken.is_empty() {
+    if report.covers_table() {
         let missing = report.missing_transitions().len();
         println!("{} of {} transitions taken", report.taken.len() - missing, report.taken.len());
     }
     println!(
         "{} searches, {} executions in {:.0} s; {hit} of {} moments reached; {} defects",
-        report.cells.len() + report.defects.iter().map(|catch| catch.cells.len()).sum::<usize>(),
-        table::thousands(executions),
+        report.searches,
+        table::thousands(report.executions),
         elapsed.as_secs_f64(),
         report.reached.len(),
         report.defects.len(),

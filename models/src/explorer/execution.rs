@@ -88,6 +88,8 @@ pub(super) struct ThreadState {
     objects: Cell<u64>,
     pub(super) joined: Cell<Threads>,
     joiner: Cell<Option<Thread>>,
+    /// The thread that it waits to join.
+    pub(super) joining: Cell<Option<Thread>>,
     pub(super) panic: RefCell<Option<String>>,
     result: Cell<Option<Box<dyn Any + Send>>>,
 }
@@ -290,8 +292,10 @@ impl Execution {
                 std::panic::resume_unwind(Box::new(Over));
             }
             joined.joiner.set(Some(thread));
+            state.joining.set(Some(child));
             self.suspend();
         }
+        state.joining.set(None);
         let mut all = state.joined.get();
         all.insert(child);
         all.0 |= joined.joined.get().0;
@@ -356,6 +360,7 @@ impl ThreadState {
         self.objects.set(0);
         self.joined.set(Threads::NONE);
         self.joiner.set(None);
+        self.joining.set(None);
         *self.panic.borrow_mut() = None;
         self.result.set(None);
     }

@@ -77,6 +77,14 @@ impl View for Look<'_> {
         self.execution.threads[thread].name.get()
     }
 
+    fn object_name(&self, object: Object) -> u64 {
+        self.execution.objects.name(object)
+    }
+
+    fn joining(&self, thread: Thread) -> Option<Thread> {
+        self.execution.threads[thread].joining.get()
+    }
+
     fn panicked(&self, thread: Thread) -> Option<String> {
         self.execution.threads[thread].panic.borrow().clone()
     }

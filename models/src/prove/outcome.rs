@@ -85,12 +85,18 @@ pub struct Report {
     pub taken: Vec<u64>,
     /// Whether the race that takes every row was among the searches.
     covers_table: bool,
+    /// How many searches were made. One can have a cell for each of several properties.
+    pub searches: usize,
+    /// How many executions they played in all.
+    pub executions: u64,
 }
 
 impl Report {
     pub(super) fn of(results: impl Iterator<Item = TaskResult>) -> Self {
         let mut report = Self::default();
         for TaskResult { task, cells, moments, taken } in results {
+            report.searches += 1;
+            report.executions += cells.first().map_or(0, |cell| cell.executions);
             match task.protocol {
                 Protocol::Design(design) => {
                     let counts = task.size == 1 || matches!(task.case, AnyCase::Lifecycle(_));
@@ -124,6 +130,11 @@ impl Report {
         for (sum, hits) in self.taken.iter_mut().zip(taken) {
             *sum += hits;
         }
+    }
+
+    /// Whether the race that takes every transition was among the searches.
+    pub fn covers_table(&self) -> bool {
+        self.covers_table
     }
 
     /// The declared transitions that no search of `forcekill` took, as text. None are missed where only some models were

@@ -1,12 +1,13 @@
 //! A scene on a model checker's primitives.
 
 use std::any::TypeId;
+use std::fmt;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use forcekill::platform::{Lock, Monitor, MonitorValue};
-use forcekill::state::TRANSITIONS;
+use forcekill::state::{Actor, TRANSITIONS};
 use forcekill::steps::Steps;
 use forcekill::thread::Lifecycle;
 use forcekill::{Obstacle, OwnedFlags, Platform, ResendPolicy, SpawnError, State, Thread, Wake};
@@ -63,6 +64,55 @@ impl Slots {
     }
 }
 
+impl<B: Backend> Cast<B> {
+    fn role_of(&self, id: &B::ThreadId) -> Role {
+        self.roles.iter().find(|(other, _)| other == id).map_or(Role::Main, |(_, role)| *role)
+    }
+}
+
+/// What a monitor of the library's holds, for traces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    /// A thread's lifecycle.
+    Thread(usize),
+    Lingering,
+    LastRunEnded,
+    /// One of the scene's own.
+    Other,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Thread(index) => Role::Php(*index).fmt(f),
+            Self::Lingering => f.write_str("lingering"),
+            Self::LastRunEnded => f.write_str("last run ended"),
+            Self::Other => f.write_str("the scene"),
+        }
+    }
+}
+
+/// The row of the table of states by which this actor makes this change.
+fn row(left: State, entered: State, actor: Actor) -> Option<usize> {
+    /// For two states, the rows that lead from one to the other: a set as a word.
+    static ROWS: LazyLock<[[u64; State::ALL.len()]; State::ALL.len()]> = LazyLock::new(|| {
+        let mut rows = [[0; State::ALL.len()]; State::ALL.len()];
+        for (number, row) in TRANSITIONS.iter().enumerate() {
+            rows[row.from as usize][row.to as usize] |= 1 << number;
+        }
+        rows
+    });
+    let mut rows = ROWS[left as usize][entered as usize];
+    while rows != 0 {
+        let number = rows.trailing_zeros() as usize;
+        if TRANSITIONS[number].by.contains(&actor) {
+            return Some(number);
+        }
+        rows &= rows - 1;
+    }
+    None
+}
+
 /// What a blocked thread waits for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Line {
@@ -93,15 +143,16 @@ impl<B: Backend> LifecycleModel<B> {
     }
 
     /// A state was changed by the current thread.
-    pub(super) fn changed(&self, whose: &str, left: State, entered: State) {
-        if self.cast().placing {
-            return;
-        }
-        let role = self.role();
-        let row = TRANSITIONS
-            .iter()
-            .position(|row| (row.from, row.to) == (left, entered) && row.by.contains(&role.actor()));
-        match row {
+    pub(super) fn changed(&self, whose: Name, left: State, entered: State) {
+        let me = self.0.backend.current();
+        let role = {
+            let cast = self.cast();
+            if cast.placing {
+                return;
+            }
+            cast.role_of(&me)
+        };
+        match row(left, entered, role.actor()) {
             Some(row) => self.0.oracle.took(row),
             None => self.0.oracle.violate(Property::LegalTransitions, || {
                 format!("{role} made {whose} {entered}, which was {left}: that is no transition of its")
@@ -111,8 +162,7 @@ impl<B: Backend> LifecycleModel<B> {
 
     fn role(&self) -> Role {
         let me = self.0.backend.current();
-        let cast = self.cast();
-        cast.roles.iter().find(|(id, _)| *id == me).map_or(Role::Main, |(_, role)| *role)
+        self.cast().role_of(&me)
     }
 
     fn cast(&self) -> MutexGuard<'_, Cast<B>> {
@@ -156,15 +206,15 @@ impl<B: Backend> Platform for LifecycleModel<B> {
     }
 
     fn monitor<T: MonitorValue>(&self, value: T) -> WatchedMonitor<B, T> {
-        let (mut name, mut is_seen) = (String::new(), true);
+        let (mut name, mut is_seen) = (Name::Other, true);
         if TypeId::of::<T>() == TypeId::of::<Lifecycle>() {
             let mut cast = self.cast();
             cast.lifecycles += 1;
-            name = Role::Php(cast.lifecycles - 1).to_string();
+            name = Name::Thread(cast.lifecycles - 1);
         } else if TypeId::of::<T>() == TypeId::of::<usize>() {
-            name.push_str("lingering");
+            name = Name::Lingering;
         } else if TypeId::of::<T>() == TypeId::of::<u64>() {
-            name.push_str("last run ended");
+            name = Name::LastRunEnded;
             is_seen = self.is_slot_seen();
         }
         WatchedMonitor::new(self.clone(), name, value, is_seen)

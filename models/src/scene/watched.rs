@@ -8,14 +8,14 @@ use forcekill::State;
 use forcekill::platform::{Answer, Monitor, MonitorValue};
 use forcekill::thread::Lifecycle;
 
-use super::model::LifecycleModel;
+use super::model::{LifecycleModel, Name};
 use crate::stage::Backend;
 
 /// The backend's monitor. Where it holds a thread's lifecycle, every change of state is told to the scene. That is part of the
 /// critical section's answer, so a search sees it: two sections that change nothing still commute.
 pub struct WatchedMonitor<B: Backend, T: MonitorValue> {
     value: Watched<B, T>,
-    name: String,
+    name: Name,
     scene: LifecycleModel<B>,
 }
 
@@ -29,7 +29,7 @@ enum Watched<B: Backend, T: MonitorValue> {
 type Change = Option<(State, State)>;
 
 impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
-    pub(super) fn new(scene: LifecycleModel<B>, name: String, value: T, is_seen: bool) -> Self {
+    pub(super) fn new(scene: LifecycleModel<B>, name: Name, value: T, is_seen: bool) -> Self {
         let value = match is_seen {
             true => Watched::Seen(scene.backend().monitor(value)),
             false => Watched::Unseen(Mutex::new(value)),
@@ -52,7 +52,7 @@ impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
             self.scene.note_traced(&format!("{}: {what}", self.name));
         }
         if let Some((left, entered)) = change {
-            self.scene.changed(&self.name, left, entered);
+            self.scene.changed(self.name, left, entered);
         }
         answer
     }

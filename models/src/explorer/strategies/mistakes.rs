@@ -1,6 +1,7 @@
 //! Strategies with a mistake each, which look right: the soundness test must catch every one of them, or it has no teeth.
 //! Nothing else uses them.
 
+use super::persistent::Closure;
 use super::source_sets::{Detection, Event, Node, Pending, Race};
 use super::{Commutation, Rule, StaticIndependence};
 use crate::explorer::view::{Thread, Threads, View};
@@ -117,4 +118,36 @@ impl Detection for ClassicBacktracking {
             node.to_explore = Threads(node.to_explore.0 | node.enabled.0);
         }
     }
+}
+
+/// Persistent sets that forget whoever waits to join a thread, and may touch the object afterwards.
+#[derive(Clone, Copy, Debug)]
+pub struct JoiningLeftOut;
+
+impl Closure for JoiningLeftOut {
+    const JOINING: bool = false;
+}
+
+/// Persistent sets in which nobody answers for the threads that it may still create.
+#[derive(Clone, Copy, Debug)]
+pub struct ChildrenLeftOut;
+
+impl Closure for ChildrenLeftOut {
+    const CHILDREN: bool = false;
+}
+
+/// Persistent sets whose disabled members draw in nobody: not even who can enable them.
+#[derive(Clone, Copy, Debug)]
+pub struct DisabledLeftOut;
+
+impl Closure for DisabledLeftOut {
+    const DISABLED: bool = false;
+}
+
+/// Persistent sets by the footprints of one execution, which are never held against what others announce.
+#[derive(Clone, Copy, Debug)]
+pub struct NeverVerified;
+
+impl Closure for NeverVerified {
+    const VERIFIED: bool = false;
 }

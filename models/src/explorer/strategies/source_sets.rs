@@ -155,7 +155,6 @@ impl<D: Detection> SourceSets<D> {
 impl<D: Detection> Strategy for SourceSets<D> {
     fn begin(&mut self) -> bool {
         self.depth = 0;
-        self.trace.clear();
         if !self.started {
             self.started = true;
             return true;
@@ -165,11 +164,19 @@ impl<D: Detection> Strategy for SourceSets<D> {
             if let Some(next) = node.to_explore.without(node.asleep).first() {
                 node.chosen = next;
                 self.new_from = self.prefix.len() + self.path.len() - 1;
+                self.trace.truncate(self.new_from);
                 return true;
             }
             self.path.pop();
         }
         false
+    }
+
+    fn known(&mut self) -> Option<Thread> {
+        // What was kept of the trace is what this execution repeats.
+        let known = self.trace.thread_of(self.depth)?;
+        self.depth += 1;
+        Some(known)
     }
 
     fn choose(&mut self, view: &impl View) -> Option<Thread> {
