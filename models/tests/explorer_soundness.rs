@@ -10,7 +10,7 @@ use forcekill_models::explorer::random_programs::Change::{Add, Read, Set, Swap};
 use forcekill_models::explorer::random_programs::Object::{Lock, Monitor};
 use forcekill_models::explorer::random_programs::Predicate::Is;
 use forcekill_models::explorer::random_programs::{
-    SmallProgram, acquire, generate, release, spawn, wait, wait_until, with,
+    SmallProgram, acquire, generate, join, release, spawn, wait, wait_until, with,
 };
 use soundness::{SOUND, Tested, check, reference, shrink};
 
@@ -35,9 +35,12 @@ struct Tally {
     deadlocking: u64,
 }
 
+/// What makes a program of a seed.
+type Generate = fn(u64) -> SmallProgram;
+
 /// Checks one program under every sound strategy.
-fn check_seed(seed: u64, tally: &mut Tally) {
-    let program = generate::program(seed);
+fn check_seed(seed: u64, generate: Generate, tally: &mut Tally) {
+    let program = generate(seed);
     let Some(everything) = reference(&program) else { return };
     for tested in SOUND {
         if let Err(mismatch) = check(&program, &everything, tested) {
@@ -55,11 +58,23 @@ fn check_seed(seed: u64, tally: &mut Tally) {
 
 #[test]
 fn every_strategy_finds_what_brute_force_finds() {
+    check_seeds(generate::program);
+}
+
+#[test]
+fn every_strategy_finds_what_brute_force_finds_of_threads_that_keep_apart() {
+    check_seeds(generate::apart);
+}
+
+fn check_seeds(generate: Generate) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let tallies: Vec<_> = std::thread::scope(|scope| {
         let worker = |first| {
             let mut tally = Tally::default();
-            seeds(PROGRAMS).skip(first).step_by(cores).for_each(|seed| check_seed(seed, &mut tally));
+            seeds(PROGRAMS)
+                .skip(first)
+                .step_by(cores)
+                .for_each(|seed| check_seed(seed, generate, &mut tally));
             tally
         };
         let workers: Vec<_> = (0..cores).map(|first| scope.spawn(move || worker(first))).collect();
@@ -76,9 +91,13 @@ fn every_strategy_finds_what_brute_force_finds() {
 
 /// Runs the same test over a strategy with a mistake, until it is caught.
 fn assert_caught(tested: Tested) {
+    assert_caught_by(generate::program, tested);
+}
+
+fn assert_caught_by(generate: Generate, tested: Tested) {
     let mut checked = 0;
     for seed in 0..PROGRAMS {
-        let program = generate::program(seed);
+        let program = generate(seed);
         let Some(everything) = reference(&program) else { continue };
         checked += 1;
         if let Err(mismatch) = check(&program, &everything, tested) {
@@ -127,21 +146,25 @@ fn classic_backtracking_with_sleep_sets_is_caught() {
 #[test]
 fn joining_threads_left_out_are_caught() {
     assert_caught(Tested::JoiningLeftOut);
+    assert_caught_by(generate::apart, Tested::JoiningLeftOut);
 }
 
 #[test]
 fn children_left_out_are_caught() {
     assert_caught(Tested::ChildrenLeftOut);
+    assert_caught_by(generate::apart, Tested::ChildrenLeftOut);
 }
 
 #[test]
 fn disabled_threads_left_out_are_caught() {
     assert_caught(Tested::DisabledLeftOut);
+    assert_caught_by(generate::apart, Tested::DisabledLeftOut);
 }
 
 #[test]
 fn footprints_that_are_never_verified_are_caught() {
     assert_caught(Tested::NeverVerified);
+    assert_caught_by(generate::apart, Tested::NeverVerified);
 }
 
 /// What a mistake gets wrong, the smallest program that was found; and no sound strategy does.
@@ -230,4 +253,46 @@ fn an_execution_that_is_cut_off_has_races_of_its_own() {
         ],
     );
     assert_told_apart(&program, Tested::CutOffsLeftOut);
+}
+
+/// The main thread waits in a join, has announced nothing, and uses afterwards what another thread is about to use.
+#[test]
+fn who_waits_in_a_join_may_use_the_object_later() {
+    let program = SmallProgram::new(
+        &[Monitor((0, 0)), Monitor((0, 0))],
+        &[
+            &[spawn(1), spawn(2), join(2), with(0, Add(0, 1)).tells()],
+            &[with(0, Read).tells()],
+            &[with(1, Add(0, 1))],
+        ],
+    );
+    assert_told_apart(&program, Tested::JoiningLeftOut);
+}
+
+/// The third thread does not exist yet, but the main thread will create it.
+#[test]
+fn a_thread_that_is_not_created_yet_may_use_the_object() {
+    let program = SmallProgram::new(
+        &[Monitor((0, 0)), Monitor((0, 0))],
+        &[
+            &[spawn(1), with(1, Add(0, 1)), spawn(2)],
+            &[with(0, Set(0, 1)).tells(), with(1, Add(0, 1))],
+            &[with(0, Set(0, 2)).tells()],
+        ],
+    );
+    assert_told_apart(&program, Tested::ChildrenLeftOut);
+}
+
+/// The second thread waits for what the third one does: until then it is a member that is disabled.
+#[test]
+fn who_can_enable_a_member_is_a_member() {
+    let program = SmallProgram::new(
+        &[Monitor((0, 0)), Monitor((0, 0))],
+        &[
+            &[spawn(1), spawn(2), with(0, Set(0, 1)).tells()],
+            &[wait(1, Is(0, 1), Read), with(0, Set(0, 2)).tells()],
+            &[with(1, Set(0, 1))],
+        ],
+    );
+    assert_told_apart(&program, Tested::DisabledLeftOut);
 }

@@ -9,8 +9,16 @@ pub fn program(seed: u64) -> SmallProgram {
     Generator::new(seed).program()
 }
 
+/// The program of a seed, of a kind of which the ordinary ones have few: threads that mostly keep to a monitor of their own, are
+/// often spawned late, and are often joined.
+pub fn apart(seed: u64) -> SmallProgram {
+    Generator { home: Some(0), ..Generator::new(seed) }.program()
+}
+
 struct Generator {
     rng: Rng,
+    /// The monitor, of those there are, that the thread being made mostly keeps to.
+    home: Option<usize>,
     objects: Vec<Object>,
     /// Objects drawn from, so that a few programs have much contention.
     flavour: Flavour,
@@ -36,11 +44,12 @@ impl Generator {
             6 => Flavour::Carries,
             _ => Flavour::Locks,
         };
-        Self { rng, objects: Vec::new(), flavour }
+        Self { rng, home: None, objects: Vec::new(), flavour }
     }
 
     fn program(mut self) -> SmallProgram {
-        for _ in 0..self.rng.usize(1..=3) {
+        let monitors = self.rng.usize(1..=3);
+        for _ in 0..if self.home.is_some() { 3 } else { monitors } {
             let value = (self.rng.u8(..2), self.rng.u8(..2));
             self.objects.push(Object::Monitor(value));
         }
@@ -55,7 +64,8 @@ impl Generator {
         // The fewer the threads, the longer they are.
         let longest = [0, 0, 5, 4, 3][threads];
         let mut bodies: Vec<Vec<Line>> = (0..threads)
-            .map(|_| {
+            .map(|body| {
+                self.home = self.home.map(|_| body);
                 let length = self.rng.usize(1..=longest);
                 let mut body = Vec::new();
                 while body.len() < length {
@@ -66,12 +76,12 @@ impl Generator {
             .collect();
         for child in 1..threads {
             let parent = if self.rng.u8(..3) == 0 { self.rng.usize(..child) } else { 0 };
-            let early = self.rng.u8(..4) != 0;
+            let early = self.rng.u8(..4) >= if self.home.is_some() { 2 } else { 1 };
             let at = if early { 0 } else { self.rng.usize(..=bodies[parent].len()) };
             bodies[parent].insert(at, line(Op::Spawn(child)));
         }
         for child in 1..threads {
-            if self.rng.u8(..3) == 0 {
+            if self.rng.u8(..3) < if self.home.is_some() { 2 } else { 1 } {
                 self.join(&mut bodies, child);
             }
         }
@@ -124,7 +134,12 @@ impl Generator {
             return if self.rng.bool() { Op::Load(flag) } else { Op::Store(flag, self.rng.bool()) };
         }
         let monitors = self.of_kind(|object| matches!(object, Object::Monitor(_)));
-        let on = monitors[self.rng.usize(..monitors.len())];
+        let mut on = monitors[self.rng.usize(..monitors.len())];
+        if let Some(home) = self.home
+            && self.rng.u8(..4) != 0
+        {
+            on = monitors[home % monitors.len()];
+        }
         let section = self.section();
         let waits = match self.flavour {
             Flavour::Mixed => 3,

@@ -16,6 +16,9 @@ use crate::explorer::view::{MOST_THREADS, Strategy, Thread, View};
 /// came upon a failure; so it does not depend on the number of workers.
 ///
 /// The closure is a parameter for the sake of the soundness test, which seeds wrong ones.
+///
+/// # Panics
+/// Where running the program does.
 pub fn search_persistent<C: Closure, P: Program, O: Observer>(
     program: &P,
     settings: &Settings,
@@ -26,7 +29,9 @@ pub fn search_persistent<C: Closure, P: Program, O: Observer>(
     let mut footprints = Footprints::default();
     let mut settings = settings.clone();
     let mut wasted = 0;
-    for number in 1.. {
+    let mut number = 0;
+    loop {
+        number += 1;
         let batches = if C::VERIFIED { MOST_BATCHES } else { 0 };
         let pass = Arc::new(Pass::new(learn(program, footprints, (number, batches, wasted))));
         let part = |part: usize| Persistent::<C>::below(subtrees[part].clone(), Arc::clone(&pass), part);
@@ -55,12 +60,17 @@ pub fn search_persistent<C: Closure, P: Program, O: Observer>(
         footprints = missing;
         wasted += begun;
     }
-    unreachable!("footprints cannot grow for ever")
 }
 
 /// Random executions come in batches of so many, until one teaches nothing; or of as many as the passes had so far, so that
 /// less and less is overlooked.
 const BATCH: u64 = 64;
+
+/// A pass that was void shows that the program is not a small one.
+const LATER_BATCH: u64 = 20_000;
+
+/// A minute or so on a slow machine.
+const LARGEST_BATCH: u64 = 1 << 20;
 
 /// At most so many batches.
 const MOST_BATCHES: u64 = 32;
@@ -72,7 +82,7 @@ fn learn<P: Program>(program: &P, footprints: Footprints, how: (u32, u64, u64)) 
     learning.left = 1;
     program.run(&mut learning);
     for _ in 0..batches {
-        learning.left = BATCH.max(wasted);
+        learning.left = if wasted == 0 { BATCH } else { wasted.clamp(LATER_BATCH, LARGEST_BATCH) };
         learning.tracker.missing = false;
         program.run(&mut learning);
         if !learning.tracker.missing {

@@ -223,7 +223,10 @@ impl Tracker {
         (self.threads[thread].slot, self.progress[thread])
     }
 
-    /// The thread of this slot; it must have been created.
+    /// The thread of this slot.
+    ///
+    /// # Panics
+    /// If it has not been created yet.
     pub fn thread_of(&self, slot: usize) -> Thread {
         (0..self.mapped).find(|&thread| self.threads[thread].slot == slot).expect("it has been created")
     }
