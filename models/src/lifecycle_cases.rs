@@ -33,6 +33,8 @@ pub struct LifecycleCase {
     pub moments: &'static [&'static str],
     /// The most PHP threads that it is searched with.
     pub most_threads: usize,
+    /// The most PHP threads of a variant.
+    pub most_threads_in: fn(usize) -> usize,
     /// The choices beside the schedule.
     pub variants: &'static [&'static str],
     /// The most PHP threads with which all slots are steps.
@@ -68,6 +70,7 @@ where
         properties: R::PROPERTIES,
         moments: R::MOMENTS,
         most_threads: R::MOST_THREADS,
+        most_threads_in: R::most_threads_in,
         variants: R::VARIANTS,
         all_slots_up_to: R::ALL_SLOTS_UP_TO,
         needed_slots: R::needed_slots,

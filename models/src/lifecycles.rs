@@ -23,6 +23,12 @@ pub trait LifecycleRace: 'static {
     /// The choices beside the schedule: each is searched by itself, and a claim needs all.
     const VARIANTS: &'static [&'static str];
 
+    /// The most PHP threads that a variant is searched with.
+    fn most_threads_in(variant: usize) -> usize {
+        let _ = variant;
+        Self::MOST_THREADS
+    }
+
     /// With up to so many PHP threads all kill slots are steps of the search; with more, those that a property can depend on.
     const ALL_SLOTS_UP_TO: usize = 0;
 
@@ -50,13 +56,16 @@ impl<P: Scene, D: Steps<P, OwnedFlags>> Clone for House<P, D> {
 }
 
 impl<P: Scene, D: Steps<P, OwnedFlags>> House<P, D> {
-    /// So many worker threads that serve, each of them in its script when this returns.
+    /// So many worker threads that serve. Where slots are steps of the search, each is in its script when this returns, so that
+    /// there is something to kill.
     pub(crate) fn of_ready(scene: &P, php_threads: usize, script: impl Fn(usize) -> Script) -> Self {
         let lingering = Lingering::new(scene);
         let begun = Arc::new(scene.monitor(0));
         let start = |index| Php::start_ready(scene, (&lingering, &begun), index, script(index));
         let threads = (0..php_threads).map(start).collect();
-        begun.wait(|begun| (*begun as usize == php_threads).then_some(()));
+        if scene.sees_slots() {
+            begun.wait(|begun| (*begun as usize == php_threads).then_some(()));
+        }
         Self { scene: scene.clone(), lingering, threads }
     }
 
@@ -109,7 +118,9 @@ impl<P: Scene, D: Steps<P, OwnedFlags>> House<P, D> {
 
     /// Everybody has returned: lets what is stuck come back, and holds what is left against the rules of a late unwind.
     pub(crate) fn settle(&self) {
-        self.scene.let_go();
+        if self.threads.iter().any(Php::can_be_stuck) {
+            self.scene.let_go();
+        }
         self.scene.join_spawned();
         let lingering = self.lingering.count();
         if lingering != 0 {

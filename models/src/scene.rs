@@ -39,6 +39,9 @@ pub trait Scene: Platform<Flag = AtomicBool> {
     /// Waits for every thread that [`Platform::spawn`] has started so far.
     fn join_spawned(&self);
 
+    /// Whether any thread's kill slot is a step of the search.
+    fn sees_slots(&self) -> bool;
+
     /// Says who the current thread is; every thread that was spawned does it first.
     fn enter(&self, role: Role);
 

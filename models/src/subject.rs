@@ -76,7 +76,9 @@ impl AnyCase {
         match self {
             Self::Slot(case) => (case.variants)(size),
             Self::Lifecycle(case) => {
-                let named = case.variants.iter().enumerate().map(|(number, name)| Variant {
+                let played = case.variants.iter().enumerate();
+                let played = played.filter(|(number, _)| size <= (case.most_threads_in)(*number));
+                let named = played.map(|(number, name)| Variant {
                     name: (*name).to_string(),
                     number,
                     expiry: Expiry::AnyTime,

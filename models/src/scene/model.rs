@@ -24,6 +24,7 @@ pub struct LifecycleModel<B: Backend>(Arc<World<B>>);
 struct World<B: Backend> {
     backend: B,
     oracle: Arc<Oracle>,
+    sees_slots: bool,
     // The standard library's mutex: who is who is no step of a search.
     cast: Mutex<Cast<B>>,
 }
@@ -127,7 +128,8 @@ impl<B: Backend> LifecycleModel<B> {
         let roles = vec![(backend.current(), Role::Main)];
         let cast = Cast { roles, spawned: Vec::new(), lines, lifecycles: 0, placing: false, seen_slots };
         oracle.enters(Role::Main);
-        Self(Arc::new(World { backend, oracle, cast: Mutex::new(cast) }))
+        let sees_slots = seen_slots != Slots::None;
+        Self(Arc::new(World { backend, oracle, sees_slots, cast: Mutex::new(cast) }))
     }
 
     pub(super) fn backend(&self) -> &B {
@@ -289,6 +291,10 @@ impl<B: Backend> Scene for LifecycleModel<B> {
             let Some(joiner) = self.cast().spawned.pop() else { return };
             self.0.backend.join(joiner);
         }
+    }
+
+    fn sees_slots(&self) -> bool {
+        self.0.sees_slots
     }
 
     fn enter(&self, role: Role) {

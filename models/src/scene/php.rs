@@ -68,7 +68,7 @@ impl<P: Scene, D: Steps<P, OwnedFlags>> Php<P, D> {
             let mut is_first = true;
             loop {
                 occupied.run(|_| {
-                    if std::mem::take(&mut is_first) {
+                    if std::mem::take(&mut is_first) && scene.sees_slots() {
                         self.begun.with(|begun| *begun += 1);
                     }
                     self.run_script(scene);
@@ -85,6 +85,11 @@ impl<P: Scene, D: Steps<P, OwnedFlags>> Php<P, D> {
             }
         });
         self.exit(scene);
+    }
+
+    /// Whether its script can be stuck until everything is let go.
+    pub fn can_be_stuck(&self) -> bool {
+        matches!(self.script, Script::Killable | Script::Never)
     }
 
     /// One script, from its start to its end.

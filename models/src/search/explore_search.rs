@@ -40,22 +40,12 @@ pub fn explore(
     oracle: &Oracle,
 ) -> Explored {
     let watched = properties.to_vec();
-    let started = std::time::Instant::now();
     let program = scenario(play, &watched);
     let found: Found<Watcher> = search(&program, kind, settings, || {
         let own = Arc::new(Oracle::watching(&watched).that_confirms());
         ORACLE.set(Some(Arc::clone(&own)));
         Watcher { oracle: own, failures: Vec::new(), stop_at_first }
     });
-    if std::env::var_os("FK_DEBUG").is_some() {
-        eprintln!(
-            "passes {} complete {} cut {} {:?}",
-            found.passes,
-            found.executions,
-            found.cut_off,
-            started.elapsed()
-        );
-    }
     oracle.take_in(&found.observer.oracle);
     Explored {
         complete: found.complete,

@@ -33,7 +33,9 @@ pub fn search_persistent<C: Closure, P: Program, O: Observer>(
     loop {
         number += 1;
         let batches = if C::VERIFIED { MOST_BATCHES } else { 0 };
-        let pass = Arc::new(Pass::new(learn(program, footprints, (number, batches, wasted))));
+        let is_small = number == 1 && subtrees.len() < settings.subtrees;
+        let batch = if is_small { BATCH } else { LATER_BATCH.max(wasted).min(LARGEST_BATCH) };
+        let pass = Arc::new(Pass::new(learn(program, footprints, (number, batches, batch))));
         let part = |part: usize| Persistent::<C>::below(subtrees[part].clone(), Arc::clone(&pass), part);
         let parts = run_parts(program, &settings, &observer, subtrees.len(), part);
         let mut void = None;
@@ -66,7 +68,7 @@ pub fn search_persistent<C: Closure, P: Program, O: Observer>(
 /// less and less is overlooked.
 const BATCH: u64 = 64;
 
-/// A pass that was void shows that the program is not a small one.
+/// A tree that could be split as often as was asked, or a pass that was void, shows that the program is not a small one.
 const LATER_BATCH: u64 = 20_000;
 
 /// A minute or so on a slow machine.
@@ -77,12 +79,12 @@ const MOST_BATCHES: u64 = 32;
 
 /// Fills in footprints by random executions: nothing rests on these, but every gap that they leave costs a pass.
 fn learn<P: Program>(program: &P, footprints: Footprints, how: (u32, u64, u64)) -> Footprints {
-    let (pass, batches, wasted) = how;
+    let (pass, batches, batch) = how;
     let mut learning = Learning::new(Rng::with_seed(pass.into()), Tracker::new(footprints));
     learning.left = 1;
     program.run(&mut learning);
     for _ in 0..batches {
-        learning.left = if wasted == 0 { BATCH } else { wasted.clamp(LATER_BATCH, LARGEST_BATCH) };
+        learning.left = batch;
         learning.tracker.missing = false;
         program.run(&mut learning);
         if !learning.tracker.missing {
