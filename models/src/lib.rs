@@ -4,6 +4,7 @@ pub mod defects;
 pub mod designs;
 pub mod explain;
 pub mod explorer;
+pub mod monitor_proof;
 pub mod oracle;
 pub mod property;
 pub mod protocol;
