@@ -60,7 +60,7 @@ pub type StdMonitor<T> = CondvarMonitor<T, StdCondition<Watched<T>>>;
 
 impl<S> StdCondition<S> {
     /// A mutex around `state`, with a clock that counts from `origin`.
-    pub(super) fn new(state: S, origin: Instant) -> Self {
+    pub fn new(state: S, origin: Instant) -> Self {
         Self { state: Mutex::new(state), changed: Condvar::new(), origin }
     }
 }
