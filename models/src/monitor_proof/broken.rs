@@ -58,7 +58,9 @@ pub struct NotifyOne;
 
 impl<T: Send> WaitSteps<T, On<T>> for NotifyOne {
     fn announce(condition: &On<T>, state: Held<'_, T>) {
-        if state.waiters > 0 {
+        let waiters = state.waiters;
+        drop(state);
+        if waiters > 0 {
             condition.notify_one();
         }
     }
@@ -69,7 +71,9 @@ pub struct NotifyOnlyTheFirst;
 
 impl<T: Send> WaitSteps<T, On<T>> for NotifyOnlyTheFirst {
     fn announce(condition: &On<T>, state: Held<'_, T>) {
-        if state.waiters == 1 {
+        let waiters = state.waiters;
+        drop(state);
+        if waiters == 1 {
             condition.notify_all();
         }
     }
@@ -107,8 +111,9 @@ pub struct CountedOutTwice;
 
 impl<T: Send> WaitSteps<T, On<T>> for CountedOutTwice {
     fn announce(condition: &On<T>, mut state: Held<'_, T>) {
-        if state.waiters > 0 {
-            state.waiters = 0;
+        let waiters = std::mem::take(&mut state.waiters);
+        drop(state);
+        if waiters > 0 {
             condition.notify_all();
         }
     }

@@ -11,7 +11,7 @@ use super::world::World;
 
 /// The moments that every condition counts.
 pub(super) const SLEPT: &str = "a wait slept until it was notified";
-pub(super) const WOKE_TWO: &str = "one change woke two waiters";
+pub(super) const WOKE_TWO: &str = "a notification found two waiters";
 pub(super) const SPURIOUS: &str = "a wait returned for no reason";
 pub(super) const BOTH: &str = "a deadline passed while a notification was under way";
 

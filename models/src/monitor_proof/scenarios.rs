@@ -33,6 +33,7 @@ const SLEPT_OFF: &str = "a wait slept again after a return for no reason, or for
 const IN_TIME: &str = "a notification came before the deadline";
 const LATE_ANSWER: &str = "a deadline passed and the answer was there";
 const NO_ANSWER: &str = "a deadline passed without an answer";
+const BEHIND: &str = "a wait slept between a change that it had seen and its notification";
 const ROOM: &str = "a wait that took something woke another wait";
 
 /// Every scenario.
@@ -46,7 +47,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "hand-over",
-        moments: &[AT_ONCE, SLEPT, SPURIOUS, SLEPT_OFF],
+        moments: &[AT_ONCE, SLEPT, SPURIOUS, SLEPT_OFF, BEHIND],
         preemption_bound: None,
         spurious_waits: 3,
         sound: hand_over::<Sound>,
@@ -256,9 +257,16 @@ pub(super) fn one_change<D: Played>(world: &Arc<World>) {
 pub(super) fn hand_over<D: Played>(world: &Arc<World>) {
     let stand = Stand::<D>::new(world);
     let changer = Arc::clone(&stand);
+    let seen = AtomicU32::new(u32::MAX);
     beside(
         || {
-            assert_eq!(stand.wait(at_least(2)).0, 2);
+            let (answer, _) = stand.wait(|value| {
+                if seen.swap(*value, SeqCst) == *value && !world.last_wait_was_spurious() {
+                    world.reached(BEHIND);
+                }
+                at_least(2)(value)
+            });
+            assert_eq!(answer, 2);
             stand.assert_handed(7);
         },
         move || {
@@ -368,14 +376,13 @@ pub(super) fn deadline_beside_a_waiter<D: Played>(world: &Arc<World>) {
     clock.join().unwrap();
 }
 
-/// Two who would take the one thing that there is, with different deadlines: one of them has it, at the most.
+/// Two who would take the one thing that there is before the deadline: one of them has it, at the most.
 pub(super) fn two_timed_takers<D: Played>(world: &Arc<World>) {
     let stand = Stand::<D>::with_deadlines(world);
-    let takers = [1, 2].map(|deadline| {
+    let takers = [(); 2].map(|()| {
         let stand = Arc::clone(&stand);
-        thread::spawn(move || stand.wait_until(Duration::from_secs(deadline), take))
+        thread::spawn(move || stand.wait_until(Duration::from_secs(1), take))
     });
-    stand.monitor.condition().tick();
     stand.change(|value| *value += 1);
     stand.monitor.condition().tick();
     let taken = takers.into_iter().filter_map(|taker| taker.join().unwrap()).count();

@@ -63,9 +63,17 @@ impl World {
         self.ticks.fetch_add(1, SeqCst);
     }
 
+    /// Whether the last wait that was begun returned for no reason.
+    pub(super) fn last_wait_was_spurious(&self) -> bool {
+        self.waits.load(SeqCst).checked_sub(1).is_some_and(|last| self.is_spurious(last))
+    }
+
     /// Whether the wait that begins now is to return for no reason. The caller holds the mutex.
     pub(super) fn next_wait_is_spurious(&self) -> bool {
-        let wait = self.waits.fetch_add(1, SeqCst);
+        self.is_spurious(self.waits.fetch_add(1, SeqCst))
+    }
+
+    fn is_spurious(&self, wait: u32) -> bool {
         wait < u32::BITS && self.spurious & (1 << wait) != 0
     }
 
