@@ -36,7 +36,8 @@ mod linux {
         for situation in Situation::ALL {
             let (turns, batch) = match situation {
                 Situation::NobodyWaits => (2_000, 500),
-                Situation::OneWaitsForSomethingElse | Situation::ThereAndBack => (300, 100),
+                Situation::OneWaitsForSomethingElse => (5_000, 100),
+                Situation::ThereAndBack => (500, 100),
             };
             print!("{:<36}", situation.name());
             medians(turns, batch, &mut operations(situation))

@@ -42,7 +42,8 @@ pub const FORMS: [&str; 4] = ["std (the library's)", "notifying locked", "always
 pub enum Situation {
     /// A change; nobody waits.
     NobodyWaits,
-    /// A change; one thread waits for another one, and goes back to sleep each time that it is woken.
+    /// A change; one thread waits for another one, and goes back to sleep each time that it is woken. Most changes come before it
+    /// has: their notification is a system call that finds nobody asleep.
     OneWaitsForSomethingElse,
     /// Two hand-overs: to a thread that waits, and back.
     ThereAndBack,
@@ -127,6 +128,10 @@ where
         Situation::ThereAndBack => |monitor| while monitor.wait(|value| take_turn(value, 1)) != OVER {},
     };
     let partner = Partner::start(condition, body);
+    while situation == Situation::OneWaitsForSomethingElse && partner.monitor.condition().lock().waiters == 0
+    {
+        thread::yield_now();
+    }
     match situation {
         Situation::ThereAndBack => Box::new(move || {
             // The first waits until the partner has answered the one before.

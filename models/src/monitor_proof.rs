@@ -11,7 +11,7 @@
 //! waits, counted over the whole execution, return without a notification is chosen from outside: each scenario is searched
 //! once for every set of its first few waits. Such a wait returns at any moment.
 //!
-//! **Bounds.** Two waiters, up to three changes, one or two moments of the clock, up to three spurious wake-ups. No bound on
+//! **Bounds.** Two waiters, up to four changes, one or two moments of the clock, up to three spurious wake-ups. No bound on
 //! preemptions but for the scenarios that name one.
 //!
 //! **Not covered.** That the standard library's mutex and condition variable are what they say. A section that panics: its
@@ -72,6 +72,9 @@ pub struct Refutation {
 /// A scenario has a few dozen choices; a run away from that is a mistake in it.
 const MOST_BRANCHES: usize = 5_000;
 
+/// The search finds the same failure at the same execution.
+const AGAIN: &str = "cargo test -p forcekill-models --test monitor_under_loom";
+
 /// Searches every scenario with the library's own steps. Each search gives up after `limit`.
 pub fn prove(limit: Duration) -> Vec<Proof> {
     let sound = |scenario: &Scenario| search(scenario, scenario.sound, None, limit);
@@ -89,7 +92,9 @@ pub fn refute(defect: &Defect, limit: Duration) -> Vec<Proof> {
 pub fn shortcomings(proofs: &[Proof]) -> Vec<String> {
     let failed = proofs.iter().filter(|proof| proof.verdict != Verdict::Proved);
     let failed = failed.map(|proof| match &proof.refutation {
-        Some(refutation) => format!("{} was refuted: {refutation:?}", proof.scenario),
+        Some(refutation) => {
+            format!("{} was refuted: {refutation:?}; to see it again: {AGAIN}", proof.scenario)
+        }
         None => format!("{} was not searched in full", proof.scenario),
     });
     let declared =

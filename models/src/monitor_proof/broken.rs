@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forcekill::platform::monitor::{Condition, WaitSteps, Watched};
+use forcekill::steps::Sound;
 use loom::sync::MutexGuard;
 
 use super::loom_condition::LoomCondition;
@@ -201,6 +202,17 @@ impl<T: Send> WaitSteps<T, On<T>> for SleepsUnlocked {
     }
 }
 
+/// The first look is made at a copy, after the lock was given back.
+pub struct FirstLookUnlocked;
+
+impl<T: Send + Clone> WaitSteps<T, On<T>> for FirstLookUnlocked {
+    fn wait<R>(condition: &On<T>, ready: impl Fn(&mut T) -> Option<R>) -> R {
+        let mut copy = condition.lock().value.clone();
+        let answer = ready(&mut copy);
+        answer.unwrap_or_else(|| <Sound as WaitSteps<T, On<T>>>::wait(condition, ready))
+    }
+}
+
 /// The sound sleep, without the counting.
 fn sleep<'a, T: Send>(condition: &'a On<T>, state: Held<'a, T>, left: Option<Duration>) -> Held<'a, T> {
     match left {
@@ -271,5 +283,10 @@ pub const DEFECTS: &[Defect] = &[
         name: "taken-in-silence",
         what: "a wait that takes something notifies nobody",
         caught_by: caught![one_place "one-place" NoDeadlock TakenInSilence],
+    },
+    Defect {
+        name: "first-look-unlocked",
+        what: "the first look is made at a copy, with the lock given back",
+        caught_by: caught![one_change "one-change" Bounded FirstLookUnlocked],
     },
 ];
