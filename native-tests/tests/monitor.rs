@@ -1,8 +1,8 @@
 //! Claim: the monitor of the real platform keeps its contract with the standard library's mutex, condition variable and
 //! clock under it. That its own logic loses no wake-up in any interleaving is proved in `models/src/monitor_proof.rs`.
 //!
-//! Within: a few threads, real time. A wake-up that is lost shows as a test that does not end. Not covered: a section that panics after it has changed the value wakes nobody;
-//! the next change does.
+//! Within: a few threads, real time. A wake-up that is lost shows as a test that does not end. Not covered: a section that
+//! panics after it has changed the value wakes nobody; the next change does.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
