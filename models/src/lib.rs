@@ -5,6 +5,7 @@ pub mod designs;
 pub mod explain;
 pub mod explorer;
 pub mod lifecycles;
+pub mod monitor_proof;
 pub mod oracle;
 pub mod property;
 pub mod protocol;
