@@ -39,7 +39,7 @@ use crate::prove::Verdict;
 use crate::search::quiet;
 use scenarios::Play;
 
-/// What a search of one scenario for one property came to.
+/// What a search of one scenario came to.
 #[derive(Clone, Debug)]
 pub struct Searched {
     /// Whether all of it was searched, and what was found.
@@ -59,7 +59,7 @@ pub struct Searched {
 /// A failing execution.
 #[derive(Clone, Debug)]
 pub struct Refutation {
-    /// What broke. Of another property than the one that was searched for if loom itself ended the execution, which no
+    /// What broke. Of a property that was not searched for if loom itself ended the execution, which no
     /// search can go on from: no claim rests on it then.
     pub violation: Violation,
     /// How to play it again.
@@ -76,19 +76,19 @@ pub fn defects() -> &'static [Defect] {
     broken::DEFECTS
 }
 
-/// Searches a scenario for one property: once for every set of waits that return for no reason, up to the first failure.
+/// Searches a scenario: once for every set of waits that return for no reason, up to the first failure.
 fn search(
     defect: Option<&'static Defect>,
     scenario: &'static Scenario,
     play: Play,
-    property: Property,
+    properties: &[Property],
     limit: Duration,
 ) -> Searched {
     let started = Instant::now();
-    let oracle = Arc::new(Oracle::watching(&[property]));
+    let oracle = Arc::new(Oracle::watching(properties));
     let mut verdict = Verdict::Proved;
     let mut refutation = None;
-    for spurious in 0..1 << scenario.spurious_waits {
+    for spurious in scenario.spurious_sets.clone() {
         let before = oracle.executions();
         let mut builder = builder();
         builder.max_duration = Some(limit.saturating_sub(started.elapsed()));

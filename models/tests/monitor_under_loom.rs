@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use forcekill_models::monitor_proof::{Searched, defects, replay, scenarios};
+use forcekill_models::monitor_proof::{Refutation, Searched, defects, replay, scenarios};
 use forcekill_models::property::Property;
 use forcekill_models::prove::Verdict;
 
@@ -14,24 +14,42 @@ const LIMIT: Duration = Duration::from_secs(300);
 #[test]
 fn the_monitor_is_proved() {
     for scenario in scenarios() {
-        for &property in scenario.properties {
-            let searched = scenario.prove(property, LIMIT);
-            let Searched { verdict, executions, seconds, refutation, moments, .. } = &searched;
-            println!(
-                "{:<26} {property:<12} {:<8} {executions:>9} executions {seconds:>6.2} s",
-                scenario.name,
-                verdict.name()
-            );
-            if let Some(refutation) = refutation {
-                panic!("{}; to see it again: replay {}", refutation.violation.what, refutation.execution);
-            }
-            assert_eq!(*verdict, Verdict::Proved, "{} was not searched in full", scenario.name);
-            moments.iter().for_each(|(moment, hits)| println!("    {hits:>9} {moment}"));
-            let reached: BTreeSet<_> = moments.iter().map(|(moment, _)| *moment).collect();
-            for moment in scenario.moments {
-                assert!(reached.contains(moment), "{} never reached: {moment}", scenario.name);
-            }
+        let searched = scenario.prove_all(LIMIT);
+        let Searched { verdict, executions, seconds, refutation, moments, .. } = &searched;
+        println!("{:<26} {:<8} {executions:>9} executions {seconds:>6.2} s", scenario.name, verdict.name());
+        if let Some(Refutation { violation, execution }) = refutation {
+            panic!("{}: {}; replay(\"{execution}\") shows its steps", violation.property, violation.what);
         }
+        assert_eq!(*verdict, Verdict::Proved, "{} was not searched in full", scenario.name);
+        moments.iter().for_each(|(moment, hits)| println!("    {hits:>9} {moment}"));
+        for moment in scenario.moments {
+            let is_reached = moments.iter().any(|(reached, _)| reached == moment);
+            assert!(is_reached, "{} never reached: {moment}", scenario.name);
+        }
+    }
+}
+
+/// Searched for one property or for all, the executions are the same.
+#[test]
+fn a_scenario_can_be_proved_for_one_property() {
+    for name in ["hand-over", "expiry-tells-a-waiter"] {
+        let scenario = scenarios().iter().find(|scenario| scenario.name == name).unwrap();
+        let all = scenario.prove_all(LIMIT);
+        for &property in scenario.properties {
+            let one = scenario.prove(property, LIMIT);
+            assert_eq!((one.verdict, one.executions), (Verdict::Proved, all.executions), "{name} {property}");
+        }
+    }
+}
+
+/// Names stand in replays, so none may name two things.
+#[test]
+fn names_are_unique_and_can_stand_in_one_word() {
+    let names = || scenarios().iter().map(|it| it.name).chain(defects().iter().map(|it| it.name));
+    assert_eq!(names().collect::<BTreeSet<_>>().len(), names().count());
+    for name in names() {
+        let is_plain = name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-');
+        assert!(is_plain && name != "forcekill", "{name}");
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Caught {
 impl Defect {
     /// Makes one of the searches that must refute it; it gives up after `limit`.
     pub fn refute(&'static self, caught: &Caught, limit: Duration) -> Searched {
-        search(Some(self), caught.scenario(), caught.play, caught.property, limit)
+        search(Some(self), caught.scenario(), caught.play, &[caught.property], limit)
     }
 }
 

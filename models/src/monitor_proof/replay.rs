@@ -96,10 +96,10 @@ impl FromStr for Execution {
             let known = scenarios().iter().map(|scenario| scenario.name);
             format!("unknown scenario '{scenario}'; the scenarios are {}", listed(known))
         })?;
-        let spurious = (0..1 << scenario.spurious_waits).find(|&set| waits(set) == spurious);
+        let spurious = scenario.spurious_sets.clone().find(|&set| waits(set) == spurious);
         let spurious = spurious.ok_or_else(|| {
-            let (name, most) = (scenario.name, scenario.spurious_waits);
-            format!("the waits of '{name}' are 'none' or some of 1 to {most} in order, as in '1+2'")
+            let known: Vec<_> = scenario.spurious_sets.clone().map(waits).collect();
+            format!("the waits of '{}' that return for no reason are {}", scenario.name, known.join(", "))
         })?;
         let execution = execution.parse().ok().filter(|&number| number > 0);
         let execution = execution.ok_or("an execution has a number from 1 on")?;
@@ -139,9 +139,9 @@ mod tests {
             ("forcekill/one-change/none", "an execution is"),
             ("pr-2365/one-change/none/1", "unknown steps"),
             ("forcekill/none/none/1", "unknown scenario"),
-            ("forcekill/one-change/0/1", "1 to 3"),
-            ("forcekill/one-change/2+1/1", "1 to 3"),
-            ("forcekill/one-place/3/1", "1 to 2"),
+            ("forcekill/one-change/0/1", "none, 1, 2, 1+2, 3, 1+3, 2+3, 1+2+3"),
+            ("forcekill/one-change/2+1/1", "none, 1, 2, 1+2, 3"),
+            ("forcekill/one-place/3/1", "none, 1, 2, 1+2"),
             ("forcekill/one-change/none/0", "number from 1"),
             ("forcekill/one-change/none/-1", "number from 1"),
             ("notify-one/one-change/none/1", "is searched in one-after-the-other"),
