@@ -7,6 +7,7 @@ use forcekill::steps::{Sound, Steps};
 
 use crate::defects as broken;
 use crate::designs::{Design, Pr2365};
+use crate::lifecycle_cases::{self, LifecycleCase};
 use crate::property::Property;
 use crate::races::clear_against_kill::ClearAgainstKill;
 use crate::races::exit_against_kill::ExitAgainstKill;
@@ -18,6 +19,7 @@ use crate::races::republish_against_kill::RepublishAgainstKill;
 use crate::races::slow_machine::SlowMachine;
 use crate::races::{Race, Setting, Variant};
 use crate::stage::{ExploreBackend, LoomBackend, Model, ModelFlags, Monitored, ShuttleBackend, Stage};
+use crate::subject::AnyCase;
 
 type LoomStage = Model<LoomBackend>;
 type ShuttleStage = Model<ShuttleBackend>;
@@ -57,18 +59,41 @@ pub struct Defect {
 #[derive(Clone, Debug)]
 pub struct Caught {
     /// The race, as the defect plays it.
-    pub case: Case,
+    pub case: CaughtIn,
     /// The property that breaks.
     pub property: Property,
+    /// How many killers or PHP threads it takes.
+    pub size: usize,
     /// Which engines must see it.
     pub engines: Engines,
+}
+
+/// A race of either kind.
+#[derive(Clone, Debug)]
+pub enum CaughtIn {
+    /// Of one thread's slot.
+    Slot(Case),
+    /// Of whole lifecycles.
+    Lifecycle(LifecycleCase),
+}
+
+impl CaughtIn {
+    /// The race, whatever its kind.
+    pub fn as_any(&'static self) -> AnyCase {
+        match self {
+            Self::Slot(case) => AnyCase::Slot(case),
+            Self::Lifecycle(case) => AnyCase::Lifecycle(case),
+        }
+    }
 }
 
 /// Which engines must catch a defect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engines {
-    /// loom and shuttle.
-    Both,
+    /// loom, shuttle and the explorer.
+    Every,
+    /// shuttle and the explorer: the defect is one of lifecycles, which loom cannot search.
+    Interleavings,
     /// loom alone: the defect is one of weak memory, which shuttle does not have.
     LoomAlone,
 }
@@ -139,7 +164,8 @@ static DEFECTS: LazyLock<Vec<Defect>> = LazyLock::new(defects);
 pub fn of(design: Design) -> &'static [Case] {
     match design {
         Design::Forcekill => &FORCEKILL,
-        Design::Pr2365 => &PR_2365,
+        // The kill slot is the same in all that upstream has written.
+        Design::Pr2365 | Design::Merged2365 | Design::Attempt2573 => &PR_2365,
     }
 }
 
@@ -149,38 +175,57 @@ pub fn all_defects() -> &'static [Defect] {
 }
 
 fn defects() -> Vec<Defect> {
-    use Engines::{Both, LoomAlone};
+    let mut defects = slot_defects();
+    defects.extend(lifecycle_cases::defects().into_iter().map(|broken| {
+        let caught = broken.caught_by.into_iter().map(|(case, property)| Caught {
+            case: CaughtIn::Lifecycle(case),
+            property,
+            size: 1,
+            engines: Engines::Interleavings,
+        });
+        Defect { name: broken.name, what: broken.what, caught_by: caught.collect() }
+    }));
+    defects
+}
+
+fn slot_defects() -> Vec<Defect> {
+    use Engines::{Every, LoomAlone};
     use Property::{FlagsInOrder, KillHitsItsRun, NoAccessAfterFree, NoLostKill, WakeHitsItsThread};
     let defect = |name, what, caught: Vec<(Case, Property, Engines)>| {
-        let caught = caught.into_iter().map(|(case, property, engines)| Caught { case, property, engines });
+        let caught = caught.into_iter().map(|(case, property, engines)| Caught {
+            case: CaughtIn::Slot(case),
+            property,
+            size: 1,
+            engines,
+        });
         Defect { name, what, caught_by: caught.collect() }
     };
     vec![
         defect(
             "clear-after-free",
             "the storage is freed, then the slot is cleared",
-            vec![(case::<ClearAgainstKill, SoundFlags, broken::ClearAfterFree>(), NoAccessAfterFree, Both)],
+            vec![(case::<ClearAgainstKill, SoundFlags, broken::ClearAfterFree>(), NoAccessAfterFree, Every)],
         ),
         defect(
             "kill-without-lock",
             "the kill works on a copy of the slot, with no lock held",
             vec![
-                (case::<ClearAgainstKill, SoundFlags, broken::KillWithoutLock>(), NoAccessAfterFree, Both),
-                (case::<ExitAgainstKill, SoundFlags, broken::KillWithoutLock>(), WakeHitsItsThread, Both),
+                (case::<ClearAgainstKill, SoundFlags, broken::KillWithoutLock>(), NoAccessAfterFree, Every),
+                (case::<ExitAgainstKill, SoundFlags, broken::KillWithoutLock>(), WakeHitsItsThread, Every),
             ],
         ),
         defect(
             "wake-after-unlock",
             "the wake is sent after the lock was dropped",
             vec![
-                (case::<ExitAgainstKill, SoundFlags, broken::WakeAfterUnlock>(), WakeHitsItsThread, Both),
-                (case::<KillAgainstNextRun, SoundFlags, broken::WakeAfterUnlock>(), KillHitsItsRun, Both),
+                (case::<ExitAgainstKill, SoundFlags, broken::WakeAfterUnlock>(), WakeHitsItsThread, Every),
+                (case::<KillAgainstNextRun, SoundFlags, broken::WakeAfterUnlock>(), KillHitsItsRun, Every),
             ],
         ),
         defect(
             "release-twice",
             "the exit path releases the wake target once more",
-            vec![(case::<ReleaseOnce, SoundFlags, broken::ReleaseTwice>(), WakeHitsItsThread, Both)],
+            vec![(case::<ReleaseOnce, SoundFlags, broken::ReleaseTwice>(), WakeHitsItsThread, Every)],
         ),
         defect(
             "republish-without-release",
@@ -189,33 +234,41 @@ fn defects() -> Vec<Defect> {
                 (
                     case::<RepublishAgainstKill, SoundFlags, broken::RepublishWithoutRelease>(),
                     WakeHitsItsThread,
-                    Both,
+                    Every,
                 ),
-                (case::<ReleaseOnce, SoundFlags, broken::RepublishWithoutRelease>(), WakeHitsItsThread, Both),
+                (
+                    case::<ReleaseOnce, SoundFlags, broken::RepublishWithoutRelease>(),
+                    WakeHitsItsThread,
+                    Every,
+                ),
             ],
         ),
         defect(
             "one-signal-only",
             "the wake is sent once",
-            vec![(case::<LostWakeUp, SoundFlags, broken::OneSignalOnly>(), NoLostKill, Both)],
+            vec![(case::<LostWakeUp, SoundFlags, broken::OneSignalOnly>(), NoLostKill, Every)],
         ),
         defect(
             "resend-without-flags",
             "re-sends do not store the flags again",
-            vec![(case::<LostWakeUp, SoundFlags, broken::ResendWithoutFlags>(), NoLostKill, Both)],
+            vec![(case::<LostWakeUp, SoundFlags, broken::ResendWithoutFlags>(), NoLostKill, Every)],
         ),
         defect(
             "kill-without-its-run",
             "the kill hits whatever the thread runs by then",
             vec![
-                (case::<KillAgainstNextRun, SoundFlags, broken::KillWithoutItsRun>(), KillHitsItsRun, Both),
-                (case::<RepublishAgainstKill, SoundFlags, broken::KillWithoutItsRun>(), KillHitsItsRun, Both),
+                (case::<KillAgainstNextRun, SoundFlags, broken::KillWithoutItsRun>(), KillHitsItsRun, Every),
+                (
+                    case::<RepublishAgainstKill, SoundFlags, broken::KillWithoutItsRun>(),
+                    KillHitsItsRun,
+                    Every,
+                ),
             ],
         ),
         defect(
             "flags-in-wrong-order",
             "vm_interrupt is stored before timed_out",
-            vec![(case::<FlagOrder, SoundFlags, broken::FlagsInWrongOrder>(), FlagsInOrder, Both)],
+            vec![(case::<FlagOrder, SoundFlags, broken::FlagsInWrongOrder>(), FlagsInOrder, Every)],
         ),
         defect(
             "store-without-release",
@@ -230,12 +283,12 @@ fn defects() -> Vec<Defect> {
         defect(
             "flags-left-up",
             "a run's end leaves the flags of its kill up",
-            vec![(case::<KillAgainstNextRun, SoundFlags, broken::FlagsLeftUp>(), KillHitsItsRun, Both)],
+            vec![(case::<KillAgainstNextRun, SoundFlags, broken::FlagsLeftUp>(), KillHitsItsRun, Every)],
         ),
         defect(
             "wake-left-pending",
             "a run's end does not wait for the wake of its kill",
-            vec![(case::<KillAgainstNextRun, SoundFlags, broken::WakeLeftPending>(), KillHitsItsRun, Both)],
+            vec![(case::<KillAgainstNextRun, SoundFlags, broken::WakeLeftPending>(), KillHitsItsRun, Every)],
         ),
         defect(
             "end-run-beside-killers",
@@ -243,25 +296,25 @@ fn defects() -> Vec<Defect> {
             vec![(
                 case::<KillAgainstNextRun, SoundFlags, broken::EndRunBesideKillers>(),
                 KillHitsItsRun,
-                Both,
+                Every,
             )],
         ),
         defect(
             "acknowledge-early",
             "a run is said to have ended before it is taken out of the slot",
-            vec![(case::<KillAgainstNextRun, SoundFlags, broken::AcknowledgeEarly>(), KillHitsItsRun, Both)],
+            vec![(case::<KillAgainstNextRun, SoundFlags, broken::AcknowledgeEarly>(), KillHitsItsRun, Every)],
         ),
         defect(
             "clear-anybody",
             "a thread that leaves takes out whoever is in the slot",
-            vec![(case::<ReleaseOnce, SoundFlags, broken::ClearAnybody>(), WakeHitsItsThread, Both)],
+            vec![(case::<ReleaseOnce, SoundFlags, broken::ClearAnybody>(), WakeHitsItsThread, Every)],
         ),
         defect(
             "leave-without-clear",
             "a thread leaves without clearing its slot",
             vec![
-                (case::<ExitAgainstKill, SoundFlags, broken::LeaveWithoutClear>(), WakeHitsItsThread, Both),
-                (case::<ClearAgainstKill, SoundFlags, broken::LeaveWithoutClear>(), WakeHitsItsThread, Both),
+                (case::<ExitAgainstKill, SoundFlags, broken::LeaveWithoutClear>(), WakeHitsItsThread, Every),
+                (case::<ClearAgainstKill, SoundFlags, broken::LeaveWithoutClear>(), WakeHitsItsThread, Every),
             ],
         ),
     ]

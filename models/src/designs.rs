@@ -13,19 +13,25 @@ use crate::stage::Stage;
 pub enum Design {
     /// Ours: every step sound.
     Forcekill,
-    /// The seed to the letter. So far its slot alone.
+    /// The seed to the letter.
     Pr2365,
+    /// What upstream merged: one signal, and a wait without a bound. So far its lifecycle alone; its slot is the pull request's.
+    Merged2365,
+    /// Upstream's second attempt at abandonment. So far its lifecycle alone; its slot is the pull request's.
+    Attempt2573,
 }
 
 impl Design {
-    /// Every design that has models.
-    pub const ALL: [Self; 2] = [Self::Forcekill, Self::Pr2365];
+    /// Every design.
+    pub const ALL: [Self; 4] = [Self::Forcekill, Self::Pr2365, Self::Merged2365, Self::Attempt2573];
 
     /// The name that commands and reports use.
     pub fn name(self) -> &'static str {
         match self {
             Self::Forcekill => "forcekill",
             Self::Pr2365 => "pr-2365",
+            Self::Merged2365 => "merged-2365",
+            Self::Attempt2573 => "attempt-2573",
         }
     }
 }

@@ -8,7 +8,7 @@ use forcekill::{Drained, Fate, Limits, Lingering, OwnedFlags, State, Thread};
 
 use crate::oracle::Oracle;
 use crate::property::Property;
-use crate::scene::{Php, Scene, Script};
+use crate::scene::{Php, Role, Scene, Script, Slots};
 
 /// One race of lifecycles: what it is called, what it settles, and the scenario.
 pub trait LifecycleRace: 'static {
@@ -22,6 +22,15 @@ pub trait LifecycleRace: 'static {
     const MOST_THREADS: usize;
     /// The choices beside the schedule: each is searched by itself, and a claim needs all.
     const VARIANTS: &'static [&'static str];
+
+    /// With up to so many PHP threads all kill slots are steps of the search; with more, those that a property can depend on.
+    const ALL_SLOTS_UP_TO: usize = 0;
+
+    /// Whose kill slots a property can depend on: the threads whose scripts wait for a wake.
+    fn needed_slots(variant: usize) -> Slots {
+        let _ = variant;
+        Slots::None
+    }
 
     /// Plays it once, as the main thread of an execution.
     fn play<P: Scene, D: Steps<P, OwnedFlags>>(scene: &P, php_threads: usize, variant: usize);
@@ -56,26 +65,33 @@ impl<P: Scene, D: Steps<P, OwnedFlags>> House<P, D> {
         self.threads.iter().map(|php| Arc::clone(&php.thread)).collect()
     }
 
-    /// The limits of a scene: time does not count, so one send does.
-    pub(crate) fn limits(&self) -> Limits {
-        Limits::new(std::time::Duration::from_secs(1), self.scene.policy(1)).expect("they are short")
+    /// A drain, and what is to be said of its outcome.
+    pub(crate) fn drain(&self) -> Drained {
+        let drained = forcekill::drain(&self.all(), &limits(&self.scene));
+        self.judge_drained(&drained);
+        drained
     }
 
-    /// A restart: drains, judges what came out, and lets the threads go on.
+    /// A restart: drains, and lets the threads go on.
     pub(crate) fn restart(&self) {
-        let threads = self.all();
-        let drained = forcekill::drain(&threads, &self.limits());
-        self.judge_drained(&drained);
-        let resumed = forcekill::resume(&threads, &drained);
+        let drained = self.drain();
+        let resumed = forcekill::resume(&self.all(), &drained);
         let expected = drained.drained().count();
         if resumed < expected {
             self.oracle().reached("a shutdown took a thread that a restart had drained");
         }
     }
 
+    /// The shutdown, by a thread of its own, when nobody else does anything any more.
+    pub(crate) fn shut_down_alone(&self) {
+        let house = self.clone();
+        let shutdown = self.scene.start(Role::Shutdown, move || house.shut_down());
+        self.scene.join(shutdown);
+    }
+
     /// The shutdown of all threads.
     pub(crate) fn shut_down(&self) {
-        let drained = forcekill::shut_down(&self.all(), &self.limits());
+        let drained = forcekill::shut_down(&self.all(), &limits(&self.scene));
         self.judge_counts(&drained);
         for (index, fate) in drained.fates() {
             match fate {
@@ -96,14 +112,15 @@ impl<P: Scene, D: Steps<P, OwnedFlags>> House<P, D> {
         self.scene.let_go();
         self.scene.join_spawned();
         let lingering = self.lingering.count();
-        let late = |what: String| self.oracle().violate(Property::LateUnwindIsSafe, || what);
         if lingering != 0 {
-            late(format!("every thread has exited, and {lingering} are still counted"));
+            late(&self.scene, || format!("every thread has exited, and {lingering} are still counted"));
         }
         for php in &self.threads {
             let state = php.thread.state();
             if state != State::Done {
-                late(format!("{} has exited, and its state is {state}", name(php.thread.index())));
+                late(&self.scene, || {
+                    format!("{} has exited, and its state is {state}", name(php.thread.index()))
+                });
             }
         }
     }
@@ -141,6 +158,16 @@ impl<P: Scene, D: Steps<P, OwnedFlags>> House<P, D> {
     }
 }
 
+/// The limits of a scene: time does not count, so one send does.
+pub(crate) fn limits<P: Scene>(scene: &P) -> Limits {
+    Limits::new(std::time::Duration::from_secs(1), scene.policy(1)).expect("they are short")
+}
+
+/// A thread that was given up on did not end as it should.
+pub(crate) fn late<P: Scene>(scene: &P, what: impl FnOnce() -> String) {
+    scene.oracle().violate(Property::LateUnwindIsSafe, what);
+}
+
 fn name(index: usize) -> String {
-    crate::scene::Role::Php(index).to_string()
+    Role::Php(index).to_string()
 }

@@ -17,6 +17,7 @@ pub struct Oracle {
     watched: Vec<Property>,
     trace_from: Option<u64>,
     goes_on: bool,
+    confirms: bool,
     executions: AtomicU64,
     seen: Mutex<Seen>,
 }
@@ -25,6 +26,8 @@ pub struct Oracle {
 struct Seen {
     /// The first of each property.
     violations: Vec<Violation>,
+    /// Those of this execution, until it is known to have ended.
+    fresh: Vec<Violation>,
     /// Who has begun and not ended, in this execution.
     alive: Vec<Role>,
     /// How often each row of the table of states was taken.
@@ -74,6 +77,7 @@ impl Oracle {
         seen.progress = 0;
         seen.aims.clear();
         seen.alive.clear();
+        seen.fresh.clear();
     }
 
     /// How many executions were begun.
@@ -92,9 +96,48 @@ impl Oracle {
         Self { goes_on: true, ..self }
     }
 
+    /// The same, and what an execution breaks counts when [`Oracle::confirm`] is called at its end: for an engine that cuts
+    /// executions off, and finds what they break elsewhere.
+    pub fn that_confirms(self) -> Self {
+        Self { goes_on: true, confirms: true, ..self }
+    }
+
     /// Whether an execution has broken a property that is watched.
     pub fn is_violated(&self) -> bool {
-        !self.seen().violations.is_empty()
+        let seen = self.seen();
+        !seen.violations.is_empty() || !seen.fresh.is_empty()
+    }
+
+    /// The execution has ended: what it has broken counts from now on. Answers that.
+    pub fn confirm(&self) -> Vec<Violation> {
+        let fresh = std::mem::take(&mut self.seen().fresh);
+        for violation in &fresh {
+            self.keep(violation.clone());
+        }
+        fresh
+    }
+
+    /// A thread has panicked, which no scenario means to do: a violation of the first watched property, because no claim can
+    /// rest on a run that crashed.
+    pub fn panicked(&self, message: &str) {
+        if let Some(&property) = self.watched.first() {
+            self.violate(property, || message.lines().next().unwrap_or_default().to_string());
+        }
+    }
+
+    /// Adds what another oracle has seen.
+    pub fn take_in(&self, other: &Self) {
+        self.executions.fetch_add(other.executions(), Relaxed);
+        let (moments, taken, violations) = (other.moments(), other.taken(), other.violations());
+        for violation in violations {
+            self.keep(violation);
+        }
+        for (moment, hits) in moments {
+            self.reached_times(moment, hits);
+        }
+        for (row, hits) in taken.into_iter().enumerate() {
+            self.took_times(row, hits);
+        }
     }
 
     /// Breaks `property`, if it is watched: records it, and ends the execution by a panic, unless this oracle's go on. Only
@@ -106,7 +149,10 @@ impl Oracle {
         if self.watches(property) {
             let violation = Violation { property, what: what() };
             let message = format!("{property}: {}", violation.what);
-            self.keep(violation);
+            match self.confirms {
+                true => self.seen().fresh.push(violation),
+                false => self.keep(violation),
+            }
             if self.goes_on {
                 return;
             }
@@ -171,11 +217,15 @@ impl Oracle {
 
     /// A row of the table of states was taken, by its number.
     pub fn took(&self, row: usize) {
+        self.took_times(row, 1);
+    }
+
+    fn took_times(&self, row: usize, hits: u64) {
         let mut seen = self.seen();
         if seen.taken.len() <= row {
             seen.taken.resize(row + 1, 0);
         }
-        seen.taken[row] += 1;
+        seen.taken[row] += hits;
     }
 
     /// How often each row of the table of states was taken. Shorter than the table if the last rows were not.
@@ -210,10 +260,14 @@ impl Oracle {
 
     /// A moment that matters has been reached.
     pub fn reached(&self, moment: &'static str) {
+        self.reached_times(moment, 1);
+    }
+
+    fn reached_times(&self, moment: &'static str, times: u64) {
         let mut seen = self.seen();
         match seen.moments.iter_mut().find(|(name, _)| *name == moment) {
-            Some((_, hits)) => *hits += 1,
-            None => seen.moments.push((moment, 1)),
+            Some((_, hits)) => *hits += times,
+            None => seen.moments.push((moment, times)),
         }
     }
 

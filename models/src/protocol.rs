@@ -3,8 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::cases::{self, Case, Defect};
+use crate::cases::{self, Defect};
 use crate::designs::Design;
+use crate::lifecycle_cases;
+use crate::subject::AnyCase;
 
 /// A design or a defect.
 #[derive(Clone, Copy, Debug)]
@@ -17,10 +19,13 @@ pub enum Protocol {
 
 impl Protocol {
     /// The races that it plays.
-    pub fn cases(self) -> Vec<&'static Case> {
+    pub fn cases(self) -> Vec<AnyCase> {
         match self {
-            Self::Design(design) => cases::of(design).iter().collect(),
-            Self::Defect(defect) => defect.caught_by.iter().map(|caught| &caught.case).collect(),
+            Self::Design(design) => {
+                let slot = cases::of(design).iter().map(AnyCase::Slot);
+                slot.chain(lifecycle_cases::of(design).iter().map(AnyCase::Lifecycle)).collect()
+            }
+            Self::Defect(defect) => defect.caught_by.iter().map(|caught| caught.case.as_any()).collect(),
         }
     }
 
@@ -30,8 +35,8 @@ impl Protocol {
     }
 
     /// The race of this name, if it plays it.
-    pub fn case(self, model: &str) -> Option<&'static Case> {
-        self.cases().into_iter().find(|case| case.model == model)
+    pub fn case(self, model: &str) -> Option<AnyCase> {
+        self.cases().into_iter().find(|case| case.model() == model)
     }
 }
 

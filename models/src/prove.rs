@@ -13,8 +13,15 @@ use std::thread;
 
 /// Runs every task, on as many threads as the machine has cores. `progress` is told of each task that has ended.
 pub fn run(tasks: &[Task], progress: impl Fn(&Task) + Sync) -> Report {
-    let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
+    let wide = tasks.iter().take_while(|task| task.is_wide()).count();
+    for (number, task) in tasks[..wide].iter().enumerate() {
+        // These share all cores among themselves.
+        let result = task.run();
+        progress(task);
+        results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((Some(number), result));
+    }
+    let next = AtomicUsize::new(wide);
     let cores = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..cores.min(tasks.len()) {

@@ -8,14 +8,18 @@ use crate::property::Property;
 use crate::stage::{Expiry, ModelFlags, Stage};
 
 pub mod clear_against_kill;
+pub mod drain_then_shutdown;
 pub mod exit_against_kill;
 pub mod flag_order;
 pub mod kill_against_next_run;
+pub mod lingering_against_teardown;
 pub mod lost_wake_up;
 pub mod release_once;
 pub mod republish_against_kill;
 pub mod restart_against_shutdown;
 pub mod slow_machine;
+pub mod two_restarts;
+pub mod whole_life;
 
 /// One race: what it is called, what it settles, and the scenario.
 pub trait Race: 'static {

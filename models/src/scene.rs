@@ -3,12 +3,14 @@
 //! A [`Stage`](crate::stage::Stage) shows one slot in every detail; a scene shows many threads and leaves the details of
 //! signals and memory orders out, because the stage's races settle them. What stays is every critical section of the library's.
 
+mod career;
 mod model;
 mod php;
 mod roles;
 mod watched;
 
-pub use model::{LifecycleModel, Line};
+pub use career::{Career, Life};
+pub use model::{LifecycleModel, Line, SlotLock, Slots};
 pub use php::{Php, Script};
 pub use roles::Role;
 pub use watched::WatchedMonitor;

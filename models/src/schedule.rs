@@ -1,7 +1,9 @@
 //! A failing execution as one word: what was played, and how to play it again.
 //!
-//! `fk1:<engine>:<protocol>:<property>:<model>:<killers>:<variant>:<steps>`, where the steps of shuttle are
-//! `pad=0,run=0*5+1*3` (task 0 five times, then task 1 three times) and those of loom `bound=none,reads=rmw,execution=12`:
+//! `fk1:<engine>:<protocol>:<property>:<model>:<size>:<variant>:<steps>`, where the size is the number of killers or of PHP
+//! threads, the steps of the explorer are `run=0*5+1*3` (thread 0 five times, then thread 1 three times; `lean,` before it where slots
+//! were left out), those of shuttle
+//! `pad=0,run=0*5+1*3`, and those of loom `bound=none,reads=rmw,execution=12`:
 //! loom searches in a fixed order, so that the number of an execution names it, for the same code and the same loom.
 
 use std::fmt;
@@ -13,8 +15,9 @@ use crate::property::Property;
 use crate::protocol::Protocol;
 use crate::races::{Setting, Variant};
 use crate::search::loom_search::{LoomSearch, NO_LIMIT};
-use crate::search::{Outcome, Steps, shuttle_search};
+use crate::search::{Outcome, Steps, explore_search, shuttle_search};
 use crate::stage::Reads;
+use crate::subject::AnyCase;
 
 /// A failing execution.
 #[derive(Clone, Debug)]
@@ -24,9 +27,9 @@ pub struct Schedule {
     /// What broke.
     pub property: Property,
     /// The race.
-    pub model: &'static str,
-    /// How many killers.
-    pub killers: usize,
+    pub case: AnyCase,
+    /// How many killers or PHP threads.
+    pub size: usize,
     /// The race's variant.
     pub variant: String,
     /// The engine's coordinates.
@@ -51,25 +54,29 @@ impl Schedule {
     /// # Errors
     /// If the schedule is of another program: its race or variant is not there.
     pub fn replay(&self) -> Result<Replayed, String> {
-        let case = self.protocol.case(self.model);
-        let case =
-            case.ok_or_else(|| format!("{} does not play the model '{}'", self.protocol, self.model))?;
         let variant = self.find_variant()?;
-        let setting = Setting::new(self.killers, &variant);
         let from = if let Steps::Loom { execution, .. } = &self.steps { *execution } else { 1 };
         let oracle = Oracle::tracing(&[self.property], from);
         let oracle = Arc::new(match &self.steps {
             Steps::Loom { .. } => oracle,
             Steps::Shuttle { .. } => oracle.that_goes_on(),
+            Steps::Explore { .. } => oracle.that_confirms(),
         });
-        let outcome = match &self.steps {
-            Steps::Loom { bound, rmw_reads, execution } => {
+        let outcome = match (&self.steps, self.case) {
+            (Steps::Loom { bound, rmw_reads, execution }, AnyCase::Slot(case)) => {
                 let reads = if *rmw_reads { Reads::ReadModifyWrite } else { Reads::Plain };
                 let search = LoomSearch { bound: *bound, reads, limit: NO_LIMIT, last: Some(*execution) };
-                search.run(case, &setting, &variant, &oracle)
+                search.run(case, &Setting::new(self.size, &variant), &variant, &oracle)
             }
-            Steps::Shuttle { padding, choices } => {
-                shuttle_search::replay(case, &setting, &variant, (*padding, choices.clone()), &oracle)
+            (Steps::Loom { .. }, AnyCase::Lifecycle(_)) => {
+                return Err(format!("loom does not play the model '{}'", self.case.model()));
+            }
+            (Steps::Shuttle { padding, choices }, case) => {
+                let play = case.on_shuttle(self.size, &variant);
+                shuttle_search::replay(&play, (*padding, choices.clone()), &oracle)
+            }
+            (Steps::Explore { is_lean, choices }, case) => {
+                explore_search::replay(&case.on_explorer(self.size, &variant, *is_lean), choices, &oracle)
             }
         };
         let again = oracle.executions() == from;
@@ -83,9 +90,8 @@ impl Schedule {
     }
 
     fn find_variant(&self) -> Result<Variant, String> {
-        let case = self.protocol.case(self.model).ok_or_else(|| format!("no model '{}'", self.model))?;
-        let found = (case.variants)(self.killers).into_iter().find(|variant| variant.name == self.variant);
-        found.ok_or_else(|| format!("the model '{}' has no variant '{}'", self.model, self.variant))
+        let found = self.case.variants(self.size).into_iter().find(|variant| variant.name == self.variant);
+        found.ok_or_else(|| format!("the model '{}' has no variant '{}'", self.case.model(), self.variant))
     }
 }
 
@@ -94,9 +100,11 @@ impl fmt::Display for Schedule {
         let engine = match self.steps {
             Steps::Loom { .. } => "loom",
             Steps::Shuttle { .. } => "shuttle",
+            Steps::Explore { .. } => "explore",
         };
-        let Self { protocol, property, model, killers, variant, steps } = self;
-        write!(f, "{MARK}:{engine}:{protocol}:{property}:{model}:{killers}:{variant}:")?;
+        let Self { protocol, property, case, size, variant, steps } = self;
+        let model = case.model();
+        write!(f, "{MARK}:{engine}:{protocol}:{property}:{model}:{size}:{variant}:")?;
         match steps {
             Steps::Loom { bound, rmw_reads, execution } => {
                 let bound = bound.map_or("none".to_string(), |bound| bound.to_string());
@@ -104,11 +112,19 @@ impl fmt::Display for Schedule {
                 write!(f, "bound={bound},reads={reads},execution={execution}")
             }
             Steps::Shuttle { padding, choices } => {
-                let runs = choices.chunk_by(|a, b| a == b).map(|run| format!("{}*{}", run[0], run.len()));
-                write!(f, "pad={padding},run={}", runs.collect::<Vec<_>>().join("+"))
+                write!(f, "pad={padding},run={}", run_lengths(choices))
+            }
+            Steps::Explore { is_lean, choices } => {
+                write!(f, "{}run={}", if *is_lean { "lean," } else { "" }, run_lengths(choices))
             }
         }
     }
+}
+
+/// `0*5+1*3`: thread 0 five times, then thread 1 three times.
+fn run_lengths(choices: &[usize]) -> String {
+    let runs = choices.chunk_by(|a, b| a == b).map(|run| format!("{}*{}", run[0], run.len()));
+    runs.collect::<Vec<_>>().join("+")
 }
 
 impl FromStr for Schedule {
@@ -116,23 +132,29 @@ impl FromStr for Schedule {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let parts: Vec<_> = text.trim().split(':').collect();
-        let [MARK, engine, protocol, property, model, killers, variant, steps] = parts[..] else {
+        let [MARK, engine, protocol, property, model, size, variant, steps] = parts[..] else {
             return Err("not a schedule of forcekill: one begins with 'fk1:' and has eight parts".to_string());
         };
         let protocol: Protocol = protocol.parse()?;
         let case =
             protocol.case(model).ok_or_else(|| format!("{protocol} does not play the model '{model}'"))?;
-        let killers = killers.parse().ok().filter(|killers| (1..=3).contains(killers));
+        let size = size.parse().ok().filter(|size| (1..=case.most()).contains(size));
         let schedule = Self {
             protocol,
             property: property.parse()?,
-            model: case.model,
-            killers: killers.ok_or("the number of killers must be 1, 2 or 3")?,
+            case,
+            size: size
+                .ok_or_else(|| format!("the size of '{model}' must be a number from 1 to {}", case.most()))?,
             variant: variant.to_string(),
             steps: match engine {
                 "loom" => loom_steps(steps)?,
                 "shuttle" => shuttle_steps(steps)?,
-                _ => return Err(format!("unknown engine '{engine}': a schedule is loom's or shuttle's")),
+                "explore" => explore_steps(steps)?,
+                _ => {
+                    return Err(format!(
+                        "unknown engine '{engine}': a schedule is of loom, shuttle or explore"
+                    ));
+                }
             },
         };
         schedule.find_variant()?;
@@ -163,17 +185,31 @@ fn shuttle_steps(text: &str) -> Result<Steps, String> {
     let (padding, runs) = text.split_once(',').ok_or_else(wrong)?;
     let padding: usize =
         padding.strip_prefix("pad=").and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
-    let mut choices = Vec::new();
-    for run in runs.strip_prefix("run=").ok_or_else(wrong)?.split('+') {
-        let (task, times) = run.split_once('*').ok_or_else(wrong)?;
-        let (task, times): (usize, usize) =
-            (task.parse().map_err(|_| wrong())?, times.parse().map_err(|_| wrong())?);
-        if times > MOST_CHOICES - choices.len() || padding > MOST_CHOICES {
-            return Err(format!("no schedule has more than {MOST_CHOICES} choices"));
-        }
-        choices.extend(std::iter::repeat_n(task, times));
+    if padding > MOST_CHOICES {
+        return Err(format!("no schedule has more than {MOST_CHOICES} choices"));
     }
-    Ok(Steps::Shuttle { padding, choices })
+    Ok(Steps::Shuttle { padding, choices: choices(runs).ok_or_else(wrong)?? })
+}
+
+fn explore_steps(text: &str) -> Result<Steps, String> {
+    let wrong = || format!("the explorer's steps are 'run=0*5+1*3' or 'lean,run=0*5+1*3', not '{text}'");
+    let lean = text.strip_prefix("lean,");
+    let choices = choices(lean.unwrap_or(text)).ok_or_else(wrong)??;
+    Ok(Steps::Explore { is_lean: lean.is_some(), choices })
+}
+
+/// `run=0*5+1*3`; `None` if it is not of that form.
+fn choices(text: &str) -> Option<Result<Vec<usize>, String>> {
+    let mut choices = Vec::new();
+    for run in text.strip_prefix("run=")?.split('+') {
+        let (thread, times) = run.split_once('*')?;
+        let (thread, times): (usize, usize) = (thread.parse().ok()?, times.parse().ok()?);
+        if times > MOST_CHOICES - choices.len() {
+            return Some(Err(format!("no schedule has more than {MOST_CHOICES} choices")));
+        }
+        choices.extend(std::iter::repeat_n(thread, times));
+    }
+    Some(Ok(choices))
 }
 
 #[cfg(test)]
@@ -184,6 +220,7 @@ mod tests {
     fn a_schedule_is_one_word_and_reads_back() {
         for word in [
             "fk1:shuttle:pr-2365:no-lost-kill:lost-wake-up:1:interruptible:pad=0,run=0*5+1*3+0*1",
+            "fk1:explore:pr-2365:no-deadlock:restart-against-shutdown:2:never:run=0*5+1*3+0*1",
             "fk1:loom:store-without-release:flags-in-order:flag-order:1:php:bound=2,reads=plain,execution=7",
         ] {
             assert_eq!(word.parse::<Schedule>().unwrap().to_string(), word);
@@ -199,7 +236,7 @@ mod tests {
             ("fk1:loom:pr-1:no-lost-kill:lost-wake-up:1:interruptible:x", "unknown design 'pr-1'"),
             ("fk1:loom:pr-2365:none:lost-wake-up:1:interruptible:x", "unknown property"),
             ("fk1:loom:pr-2365:no-lost-kill:none:1:interruptible:x", "does not play the model 'none'"),
-            ("fk1:loom:pr-2365:no-lost-kill:lost-wake-up:9:interruptible:x", "number of killers"),
+            ("fk1:loom:pr-2365:no-lost-kill:lost-wake-up:9:interruptible:x", "must be a number from 1 to 3"),
             ("fk1:loom:pr-2365:no-lost-kill:lost-wake-up:1:interruptible:x", "loom's steps are"),
             (
                 "fk1:shuttle:pr-2365:no-lost-kill:lost-wake-up:1:interruptible:pad=0,run=0*99999999",

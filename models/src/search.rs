@@ -1,6 +1,7 @@
 //! How a scenario is searched: one engine a file, and what they share.
 
 mod bounded_dfs;
+pub mod explore_search;
 pub mod loom_search;
 pub mod quiet;
 pub mod recorder;
@@ -35,6 +36,13 @@ pub enum Steps {
         rmw_reads: bool,
         /// Counted from 1.
         execution: u64,
+    },
+    /// The explorer: which thread ran at each step.
+    Explore {
+        /// Whether slots were left out that no property can depend on.
+        is_lean: bool,
+        /// Thread numbers.
+        choices: Vec<usize>,
     },
     /// shuttle: which task ran at each choice, and how many steps of padding a task beside the scenario had.
     Shuttle {

@@ -43,8 +43,8 @@ fn run<'a>(
     search(&Interpreter::new(program), kind, settings, || Wanted { wanted, schedules: Vec::new() })
 }
 
-const EXHAUSTIVE: [Kind; 4] =
-    [Kind::Plain, Kind::SleepSets, Kind::SourceSets, Kind::Bounded { most: usize::MAX }];
+const EXHAUSTIVE: [Kind; 5] =
+    [Kind::Plain, Kind::SleepSets, Kind::Persistent, Kind::SourceSets, Kind::Bounded { most: usize::MAX }];
 
 /// Three threads add to a counter behind a lock, each with a load of a flag before; main stores the flag.
 fn counter() -> SmallProgram {
@@ -203,5 +203,30 @@ fn reductions_visit_fewer_executions_and_every_terminal_state() {
             fewest = fewest.min(executions);
         }
         assert!(fewest * 2 < everything.executions, "{name}: {fewest} of {}", everything.executions);
+    }
+}
+
+/// A search that is too large for plain depth-first search, as a measure of speed.
+#[test]
+fn three_threads_that_drain_are_searched_in_full() {
+    let program = drain(3);
+    let everything = enumerate(&program, usize::MAX).expect("no limit");
+    println!(
+        "drain of three: {} schedules, {} terminal states",
+        everything.executions,
+        everything.terminals.len()
+    );
+    for workers in [1, 2] {
+        let started = Instant::now();
+        let settings = Settings { workers, terminals: true, ..Settings::default() };
+        let found = search(&Interpreter::new(&program), Kind::SleepSets, &settings, || Nothing);
+        let (executions, cut_off, seconds) =
+            (found.executions, found.cut_off, started.elapsed().as_secs_f64());
+        let a_second = (executions + cut_off) as f64 / seconds;
+        println!(
+            "  {workers} workers: {executions} and {cut_off} cut off in {seconds:.3} s, {a_second:.0} a second"
+        );
+        assert!(found.complete);
+        assert_eq!(found.terminals, everything.terminals);
     }
 }

@@ -10,7 +10,7 @@ use forcekill_models::explorer::random_programs::Change::{Add, Read, Set, Swap};
 use forcekill_models::explorer::random_programs::Object::{Lock, Monitor};
 use forcekill_models::explorer::random_programs::Predicate::Is;
 use forcekill_models::explorer::random_programs::{
-    SmallProgram, acquire, generate, spawn, wait, wait_until, with,
+    SmallProgram, acquire, generate, release, spawn, wait, wait_until, with,
 };
 use soundness::{SOUND, Tested, check, reference, shrink};
 
@@ -100,6 +100,16 @@ fn races_left_out_for_blocked_operations_are_caught() {
 }
 
 #[test]
+fn races_with_the_latest_steps_only_are_caught() {
+    assert_caught(Tested::LatestStepsOnly);
+}
+
+#[test]
+fn races_left_out_where_an_execution_is_cut_off_are_caught() {
+    assert_caught(Tested::CutOffsLeftOut);
+}
+
+#[test]
 fn dependence_judged_by_values_is_caught() {
     assert_caught(Tested::JudgedByValues);
 }
@@ -112,6 +122,26 @@ fn dependence_judged_by_values_with_care_is_caught() {
 #[test]
 fn classic_backtracking_with_sleep_sets_is_caught() {
     assert_caught(Tested::ClassicBacktracking);
+}
+
+#[test]
+fn joining_threads_left_out_are_caught() {
+    assert_caught(Tested::JoiningLeftOut);
+}
+
+#[test]
+fn children_left_out_are_caught() {
+    assert_caught(Tested::ChildrenLeftOut);
+}
+
+#[test]
+fn disabled_threads_left_out_are_caught() {
+    assert_caught(Tested::DisabledLeftOut);
+}
+
+#[test]
+fn footprints_that_are_never_verified_are_caught() {
+    assert_caught(Tested::NeverVerified);
 }
 
 /// What a mistake gets wrong, the smallest program that was found; and no sound strategy does.
@@ -177,4 +207,27 @@ fn classic_backtracking_adds_a_thread_that_is_asleep() {
         ],
     );
     assert_told_apart(&program, Tested::ClassicBacktracking);
+}
+
+/// The acquisition that is performed after the release races with the acquisition before it too, which had disabled it.
+#[test]
+fn an_acquisition_races_with_the_one_before_the_release() {
+    let program = SmallProgram::new(&[Lock], &[&[spawn(1), acquire(0), release(0)], &[acquire(0)]]);
+    assert_told_apart(&program, Tested::LatestStepsOnly);
+}
+
+/// What is blocked where an execution is cut off must have been looked at, for the continuation is explored elsewhere in
+/// another order.
+#[test]
+fn an_execution_that_is_cut_off_has_races_of_its_own() {
+    let program = SmallProgram::new(
+        &[Monitor((1, 0)), Lock],
+        &[
+            &[spawn(3), spawn(2), spawn(1), acquire(1)],
+            &[acquire(1), release(1)],
+            &[acquire(1), with(0, Add(0, 2))],
+            &[with(0, Add(0, 1)).tells()],
+        ],
+    );
+    assert_told_apart(&program, Tested::CutOffsLeftOut);
 }

@@ -23,10 +23,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
     let shortest = explain::shortest(protocol, property)?;
     println!("{property}: {}", property.statement());
     match shortest {
-        None => println!("No search with one killer refutes it for {protocol}."),
+        None => println!("No search in the smallest size refutes it for {protocol}."),
         Some(found) => {
             let schedule = found.schedule;
-            println!("{protocol} breaks it in the model {} ({}):\n", schedule.model, schedule.variant);
+            println!("{protocol} breaks it in the model {} ({}):\n", schedule.case.model(), schedule.variant);
             println!(
                 "{}\n\nAgain: forcekill replay {schedule}",
                 explain::draw(&found.steps, &found.violation)

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use forcekill_models::cases;
 use forcekill_models::designs::Design;
+use forcekill_models::protocol::Protocol;
 use forcekill_models::prove::{self, Options, Report};
 use forcekill_models::report::{json::Document, table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -24,6 +24,9 @@ pub(super) struct Arguments {
     /// This model alone (repeatable)
     #[arg(long, value_name = "MODEL")]
     model: Vec<String>,
+    /// This number of killers or PHP threads alone (repeatable)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=3))]
+    size: Vec<u8>,
     /// Raise the bounds: takes hours
     #[arg(long)]
     deep: bool,
@@ -52,7 +55,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
     let started = Instant::now();
     let bar = progress_bar(tasks.len());
     let report = prove::run(&tasks, |task| {
-        bar.set_message(format!("{} {} {}", task.protocol, task.case.model, task.property));
+        bar.set_message(format!(
+            "{} {} {}",
+            task.protocol,
+            task.case.model(),
+            task.case.size_name(task.size)
+        ));
         bar.inc(1);
     });
     bar.finish_and_clear();
@@ -66,7 +74,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
 
 impl Arguments {
     fn options(&self) -> Result<Options, BadInput> {
-        let known: Vec<_> = cases::of(Design::Forcekill).iter().map(|case| case.model).collect();
+        let known: Vec<_> =
+            Protocol::Design(Design::Forcekill).cases().into_iter().map(|case| case.model()).collect();
         if let Some(unknown) = self.model.iter().find(|name| !known.contains(&name.as_str())) {
             return Err(BadInput(format!("unknown model '{unknown}'; the models are {}", known.join(", "))));
         }
@@ -74,6 +83,7 @@ impl Arguments {
             designs: parse_all(&self.design)?,
             properties: parse_all(&self.property)?,
             models: self.model.clone(),
+            sizes: self.size.iter().copied().map(usize::from).collect(),
             deep: self.deep,
         })
     }
@@ -90,20 +100,22 @@ fn print(arguments: &Arguments, report: &Report, elapsed: Duration) {
         }
     }
     println!("{}\n", table::summary(report));
-    let executions = report.cells.iter().chain(report.defects.iter().flat_map(|catch| &catch.cells));
-    let executions: u64 = executions.map(|cell| cell.executions).sum();
     let hit = report.reached.values().filter(|hits| **hits > 0).count();
+    if report.covers_table() {
+        let missing = report.missing_transitions().len();
+        println!("{} of {} transitions taken", report.taken.len() - missing, report.taken.len());
+    }
     println!(
         "{} searches, {} executions in {:.0} s; {hit} of {} moments reached; {} defects",
-        report.cells.len() + report.defects.iter().map(|catch| catch.cells.len()).sum::<usize>(),
-        table::thousands(executions),
+        report.searches,
+        table::thousands(report.executions),
         elapsed.as_secs_f64(),
         report.reached.len(),
         report.defects.len(),
     );
     for cell in &report.cells {
         if let (Some((schedule, what)), false) = (&cell.refutation, cell.protocol.is_ours())
-            && cell.killers == 1
+            && cell.size == 1
         {
             println!("{} refutes {}: {what}\n  forcekill replay {schedule}", cell.protocol, cell.property);
         }

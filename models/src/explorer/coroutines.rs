@@ -78,7 +78,10 @@ impl Runtime {
         // SAFETY: the lifetime alone is changed. The scenario is borrowed for as long as this call takes, at the end of which
         // `Leftovers` has seen to it that no coroutine is left.
         let scenario = unsafe { std::mem::transmute::<&dyn Fn(), &'static dyn Fn()>(scenario) };
-        self.start_body(main, move || Box::new(scenario()));
+        self.start_body(main, move || {
+            scenario();
+            Box::new(())
+        });
         let course = Course::default();
         while let Some(thread) = course.next(&self.execution, strategy) {
             self.resume(thread);

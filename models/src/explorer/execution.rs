@@ -31,6 +31,8 @@ pub(super) struct Execution {
     pub(super) unfinished: Cell<Threads>,
     /// Those that have announced a step.
     pub(super) announced: Cell<Threads>,
+    /// Those of them that may not be enabled.
+    pub(super) conditional: Cell<Threads>,
     /// Those that can go on without a step: the thread that they were joining has finished.
     pub(super) local: Cell<Threads>,
     pub(super) phase: Cell<Phase>,
@@ -86,6 +88,8 @@ pub(super) struct ThreadState {
     objects: Cell<u64>,
     pub(super) joined: Cell<Threads>,
     joiner: Cell<Option<Thread>>,
+    /// The thread that it waits to join.
+    pub(super) joining: Cell<Option<Thread>>,
     pub(super) panic: RefCell<Option<String>>,
     result: Cell<Option<Box<dyn Any + Send>>>,
 }
@@ -95,6 +99,9 @@ pub(super) type Outcome = Result<Box<dyn Any + Send>, Box<dyn Any + Send>>;
 
 /// The panic that unwinds a thread of an execution that is over.
 pub(super) struct Over;
+
+/// A thread that is unwound and has been suspended so often is in a loop.
+const MOST_SUSPENSIONS: u64 = 100_000;
 
 const NEVER_TESTED: u64 = u64::MAX;
 
@@ -108,6 +115,7 @@ impl Execution {
             running: Cell::new(NOBODY),
             unfinished: Cell::default(),
             announced: Cell::default(),
+            conditional: Cell::default(),
             local: Cell::default(),
             phase: Cell::new(Phase::Stepping),
             opaque: Cell::new(false),
@@ -125,6 +133,7 @@ impl Execution {
         self.running.set(NOBODY);
         self.unfinished.set(Threads::NONE);
         self.announced.set(Threads::NONE);
+        self.conditional.set(Threads::NONE);
         self.local.set(Threads::NONE);
         self.phase.set(Phase::Stepping);
         self.opaque.set(false);
@@ -170,9 +179,6 @@ impl Execution {
 
     /// Announces an operation of the thread that runs, and suspends it until it is to perform that operation.
     ///
-    /// Answers `false` if the operation must not wait to be scheduled, because a destructor calls it while its thread is
-    /// unwound after the end of the execution.
-    ///
     /// # Panics
     /// Unwinds the thread, once the execution is over. If it is called from a section of a monitor.
     pub(super) fn announce(&self, object: Object, access: Access, kind: Kind, operation: &dyn Pending) {
@@ -190,18 +196,22 @@ impl Execution {
         state.announcement.set(Some((Announcement { object, access, also }, kind)));
         // SAFETY: the lifetime alone is changed. The operation lies on this thread's stack, below this frame; the pointer is
         // taken back when the thread is resumed, and nobody follows it after that.
-        let operation = unsafe {
+        let erased = unsafe {
             std::mem::transmute::<NonNull<dyn Pending + '_>, NonNull<dyn Pending>>(operation.into())
         };
-        state.pending.set(Some(operation));
+        state.pending.set(Some(erased));
         state.tested.set((NEVER_TESTED, false));
-        self.set_announced(thread, true);
+        let alone = Threads::only(thread);
+        let conditional = if matches!(kind, Kind::Always | Kind::Timed) { Threads::NONE } else { alone };
+        self.announced.set(Threads(self.announced.get().0 | alone.0));
+        self.conditional.set(Threads(self.conditional.get().0 | conditional.0));
         self.suspend();
-        self.set_announced(thread, false);
+        self.announced.set(self.announced.get().without(alone));
+        self.conditional.set(self.conditional.get().without(alone));
         state.announcement.set(None);
         state.pending.set(None);
         if self.phase.get() == Phase::Unwinding {
-            std::panic::resume_unwind(Box::new(Over));
+            return self.goes_on_unwinding(object, kind, operation);
         }
         if access == Access::Change {
             self.objects.touch(object);
@@ -210,7 +220,9 @@ impl Execution {
     }
 
     /// An operation of a thread of an execution that is over: unwinds the thread. A destructor that runs because of that goes
-    /// on if it can, because a second panic would end the process; one that would have to wait stays suspended for ever.
+    /// on if it can, because a second panic would end the process; one that would have to wait stays suspended for ever. So
+    /// does one that goes on for too long: `panicking` speaks of the OS thread, so after such an end it is true for every
+    /// thread that the OS thread runs.
     fn goes_on_unwinding(&self, object: Object, kind: Kind, operation: &dyn Pending) {
         if !std::thread::panicking() {
             std::panic::resume_unwind(Box::new(Over));
@@ -223,8 +235,12 @@ impl Execution {
             Kind::Gate => !self.objects.gate(object).held,
             Kind::ChangedGate(_) => false,
         };
-        while !can_run {
-            self.suspend();
+        let state = &self.threads[self.running.get()];
+        state.suspensions.set(state.suspensions.get() + 1);
+        if !can_run || state.suspensions.get() > MOST_SUSPENSIONS {
+            loop {
+                self.suspend();
+            }
         }
     }
 
@@ -234,16 +250,6 @@ impl Execution {
         let runtime = self.runtime.get().expect("a runtime executes");
         // SAFETY: the runtime outlives the threads that it runs.
         unsafe { runtime.as_ref() }.suspend(self.running.get());
-    }
-
-    fn set_announced(&self, thread: Thread, whether: bool) {
-        let mut announced = self.announced.get();
-        if whether {
-            announced.insert(thread)
-        } else {
-            announced.remove(thread)
-        }
-        self.announced.set(announced);
     }
 
     /// The thread that runs got this answer.
@@ -278,13 +284,18 @@ impl Execution {
     pub(super) fn join(&self, child: Thread) -> Result<Box<dyn Any + Send>, String> {
         let thread = self.running.get();
         let (state, joined) = (&self.threads[thread], &self.threads[child]);
+        // Whether it suspends depends on the schedule; that a section holds a join must not, or the section's release would
+        // be a step in one schedule and none in another.
+        state.suspensions.set(state.suspensions.get() + 1);
         while self.unfinished.get().contains(child) {
             if self.phase.get() == Phase::Unwinding && !std::thread::panicking() {
                 std::panic::resume_unwind(Box::new(Over));
             }
             joined.joiner.set(Some(thread));
+            state.joining.set(Some(child));
             self.suspend();
         }
+        state.joining.set(None);
         let mut all = state.joined.get();
         all.insert(child);
         all.0 |= joined.joined.get().0;
@@ -349,6 +360,7 @@ impl ThreadState {
         self.objects.set(0);
         self.joined.set(Threads::NONE);
         self.joiner.set(None);
+        self.joining.set(None);
         *self.panic.borrow_mut() = None;
         self.result.set(None);
     }

@@ -14,10 +14,10 @@ impl<'a> Look<'a> {
     /// # Panics
     /// If a closure was found to be impure: the whole search ends.
     pub(super) fn at(execution: &'a Execution) -> Self {
-        let mut enabled = Threads::NONE;
-        for thread in execution.announced.get().iter() {
-            if execution.is_enabled(thread) {
-                enabled.insert(thread);
+        let mut enabled = execution.announced.get();
+        for thread in execution.conditional.get().iter() {
+            if !execution.is_enabled(thread) {
+                enabled.remove(thread);
             }
         }
         if cfg!(debug_assertions) {
@@ -75,6 +75,14 @@ impl View for Look<'_> {
 
     fn name(&self, thread: Thread) -> u64 {
         self.execution.threads[thread].name.get()
+    }
+
+    fn object_name(&self, object: Object) -> u64 {
+        self.execution.objects.name(object)
+    }
+
+    fn joining(&self, thread: Thread) -> Option<Thread> {
+        self.execution.threads[thread].joining.get()
     }
 
     fn panicked(&self, thread: Thread) -> Option<String> {

@@ -55,6 +55,11 @@ impl Objects {
         (all.len() - 1) as Object
     }
 
+    /// The name that does not depend on the order of creation.
+    pub(super) fn name(&self, object: Object) -> u64 {
+        self.all.borrow()[object as usize].name
+    }
+
     /// The place of a value, which stays where it is until [`Objects::clear`].
     pub(super) fn value(&self, object: Object) -> *mut () {
         self.all.borrow()[object as usize].value.as_ptr().cast()

@@ -68,6 +68,10 @@ pub enum Op {
     Wait(usize, Predicate, Section),
     /// The same, or [`TIMED_OUT`].
     WaitUntil(usize, Predicate, Section),
+    /// As soon as the predicate holds on the first monitor, adds 1 to the first part of both it and the second one, and answers
+    /// the second as it was: one step that is about two objects. No platform has such a step, but for a thread that panics
+    /// while it holds a lock.
+    Carry(usize, Predicate, usize),
     /// Reads a flag.
     Load(usize),
     /// Writes a flag; answers 0.
@@ -154,6 +158,11 @@ impl SmallProgram {
     pub fn new(objects: &[Object], bodies: &[&[Line]]) -> Self {
         Self { objects: objects.to_vec(), bodies: bodies.iter().map(|body| body.to_vec()).collect() }
     }
+
+    /// Whether a platform has all the operations of this program.
+    pub fn is_playable(&self) -> bool {
+        !self.bodies.iter().flatten().any(|line| matches!(line.op, Op::Carry(..)))
+    }
 }
 
 impl Line {
@@ -199,6 +208,11 @@ pub fn wait(monitor: usize, until: Predicate, change: Change) -> Line {
 /// [`Op::WaitUntil`].
 pub fn wait_until(monitor: usize, until: Predicate, change: Change) -> Line {
     line(Op::WaitUntil(monitor, until, Section { change, tells: false }))
+}
+
+/// [`Op::Carry`].
+pub fn carry(from: usize, until: Predicate, to: usize) -> Line {
+    line(Op::Carry(from, until, to))
 }
 
 /// [`Op::Load`].

@@ -31,6 +31,12 @@ impl<S: Strategy> Strategy for Recorder<S> {
         begins
     }
 
+    fn known(&mut self) -> Option<Thread> {
+        let choice = self.strategy.known()?;
+        self.choices.push(choice);
+        Some(choice)
+    }
+
     fn choose(&mut self, view: &impl View) -> Option<Thread> {
         let choice = self.strategy.choose(view)?;
         self.choices.push(choice);

@@ -3,6 +3,7 @@
 //! The tree of choices is split into a number of subtrees that does not depend on the number of workers, and what the subtrees
 //! found is merged in their order; so the result does not depend on the number of workers either, unless a limit ends the search.
 
+mod passes;
 mod split;
 mod watched;
 
@@ -11,12 +12,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use passes::search_persistent;
 pub use split::split;
 use watched::Watched;
 
 use super::program::Program;
 use super::strategies::Tree;
 use super::strategies::bounded::Bounded;
+use super::strategies::persistent::Sound;
 use super::strategies::plain::Plain;
 use super::strategies::random::Random;
 use super::strategies::sleep_sets::SleepSets;
@@ -48,6 +51,8 @@ pub enum Kind {
     Plain,
     /// [`SleepSets`].
     SleepSets,
+    /// [`Persistent`](super::strategies::persistent::Persistent) beneath sleep sets.
+    Persistent,
     /// [`SourceSets`].
     SourceSets,
     /// [`Bounded`], with at most so many preemptions. By one worker: what it has seen is shared by the whole search.
@@ -104,6 +109,8 @@ pub struct Found<O> {
     pub failure: Option<Vec<Thread>>,
     /// With [`Kind::Bounded`], the number of preemptions that the search got to: at a failure, those of the counterexample.
     pub preemptions: Option<usize>,
+    /// With [`Kind::Persistent`], how often the tree was walked: the counts are those of the last time. Otherwise 1.
+    pub passes: u32,
     /// The observer.
     pub observer: O,
 }
@@ -118,6 +125,7 @@ pub fn search<P: Program, O: Observer>(
     match kind {
         Kind::Plain => search_tree::<Plain, _, _>(program, settings, observer),
         Kind::SleepSets => search_tree::<SleepSets, _, _>(program, settings, observer),
+        Kind::Persistent => search_persistent::<Sound, _, _>(program, settings, observer),
         Kind::SourceSets => search_tree::<SourceSets, _, _>(program, settings, observer),
         Kind::Bounded { most } => {
             let shared = Shared::new(settings);
@@ -181,13 +189,25 @@ impl Shared {
 }
 
 /// Searches `count` parts, each by a strategy of its own, and merges what they found in their order.
-fn search_parts<S: Strategy, P: Program, O: Observer>(
+fn search_parts<S: Strategy + Send, P: Program, O: Observer>(
     program: &P,
     settings: &Settings,
     observer: impl Fn() -> O + Sync,
     count: usize,
     part: impl Fn(usize) -> S + Sync,
 ) -> Found<O> {
+    let parts = run_parts(program, settings, observer, count, part);
+    merge(parts.into_iter().map(|(_, found)| found)).expect("a tree has at least one subtree")
+}
+
+/// Searches `count` parts, each by a strategy of its own; the strategies and what they found, in the order of the parts.
+fn run_parts<S: Strategy + Send, P: Program, O: Observer>(
+    program: &P,
+    settings: &Settings,
+    observer: impl Fn() -> O + Sync,
+    count: usize,
+    part: impl Fn(usize) -> S + Sync,
+) -> Vec<(S, Found<O>)> {
     let shared = Shared::new(settings);
     let work = || {
         let mut done = Vec::new();
@@ -198,7 +218,7 @@ fn search_parts<S: Strategy, P: Program, O: Observer>(
             }
             let mut watched = Watched::new(part(number), observer(), &shared, number);
             program.run(&mut watched);
-            done.push((number, watched.found().1));
+            done.push((number, watched.found()));
         }
     };
     let mut all = if settings.workers <= 1 {
@@ -211,7 +231,7 @@ fn search_parts<S: Strategy, P: Program, O: Observer>(
         })
     };
     all.sort_unstable_by_key(|&(number, _)| number);
-    merge(all.into_iter().map(|(_, found)| found)).expect("a tree has at least one subtree")
+    all.into_iter().map(|(_, part)| part).collect()
 }
 
 /// Merges up to and including the first part that failed: what workers found beyond it is a matter of chance.

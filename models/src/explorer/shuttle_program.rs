@@ -76,6 +76,7 @@ struct Runtime {
     steer: *mut dyn Steer,
     /// Ends the search.
     panic: Cell<Option<Box<dyn Any + Send>>>,
+    has_panicked: Cell<bool>,
 }
 
 impl Runtime {
@@ -87,6 +88,7 @@ impl Runtime {
             left: Cell::new(0),
             steer,
             panic: Cell::new(None),
+            has_panicked: Cell::new(false),
         }
     }
 
@@ -114,9 +116,7 @@ impl Runtime {
             Phase::Stepping => self.course.borrow().next(&self.execution, unsafe { &mut *self.steer }),
             Phase::Unwinding => None,
         };
-        let next = next.or_else(|| self.next_to_unwind());
-        self.active.borrow_mut().extend(next);
-        next
+        next.inspect(|thread| self.active.borrow_mut().push(*thread)).or_else(|| self.next_to_unwind())
     }
 
     /// What has not finished, the youngest first, each once.
@@ -127,6 +127,7 @@ impl Runtime {
         let unfinished = self.execution.unfinished.get();
         let next = (0..self.left.get()).rev().find(|thread| unfinished.contains(*thread));
         self.left.set(next.unwrap_or(0));
+        self.active.borrow_mut().extend(next);
         next
     }
 
@@ -189,7 +190,10 @@ unsafe impl Sync for Main {}
 impl Main {
     fn run(&self) {
         let runtime = self.runtime.runtime();
-        runtime.run_body(0, || Box::new((self.scenario)()));
+        runtime.run_body(0, || {
+            (self.scenario)();
+            Box::new(())
+        });
         // shuttle ends an execution with its main task, so that one stays until the others have finished.
         shuttle::thread::yield_now();
     }
@@ -212,7 +216,8 @@ impl Started {
 
 impl Scheduler for Here {
     fn new_execution(&mut self) -> Option<Schedule> {
-        let begins = self.runtime().begin();
+        let runtime = self.runtime();
+        let begins = !runtime.has_panicked.get() && runtime.begin();
         begins.then(|| Schedule::new(0))
     }
 
@@ -220,14 +225,11 @@ impl Scheduler for Here {
         let runtime = self.runtime();
         // A panic of the strategy's must not become one of the task that happens to be running.
         let next = catch_unwind(AssertUnwindSafe(|| runtime.next()));
-        let next = match next {
-            Ok(next) => next,
-            Err(panic) => {
-                runtime.panic.set(Some(panic));
-                runtime.execution.phase.set(Phase::Unwinding);
-                return None;
-            }
-        };
+        let next = next.unwrap_or_else(|panic| {
+            runtime.panic.set(Some(panic));
+            runtime.has_panicked.set(true);
+            runtime.next_to_unwind()
+        });
         // When nobody is left to run, the main task ends the execution.
         let thread = next.unwrap_or(0);
         let task = runnable.iter().map(|task| task.id()).find(|task| usize::from(*task) == thread);

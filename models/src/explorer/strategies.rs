@@ -2,7 +2,9 @@
 //! at the root of any [`Subtree`] of it.
 
 pub mod bounded;
+pub mod footprints;
 pub mod mistakes;
+pub mod persistent;
 pub mod plain;
 pub mod random;
 pub mod replay;

@@ -66,6 +66,12 @@ pub trait View {
     /// A name of this thread that does not depend on the order in which threads were created: the path of its creation.
     fn name(&self, thread: Thread) -> u64;
 
+    /// A name of this object that does not depend on the order in which objects were created.
+    fn object_name(&self, object: Object) -> u64;
+
+    /// The thread that this one waits to join, if it does: it has announced nothing then.
+    fn joining(&self, thread: Thread) -> Option<Thread>;
+
     /// The message of the panic that this thread has ended with, if it has.
     fn panicked(&self, thread: Thread) -> Option<String> {
         let _ = thread;
@@ -151,6 +157,11 @@ impl Threads {
     /// The lowest thread, if there is one.
     pub fn first(self) -> Option<Thread> {
         (self.0 != 0).then(|| self.0.trailing_zeros() as usize)
+    }
+
+    /// The highest thread, if there is one.
+    pub fn last(self) -> Option<Thread> {
+        (self.0 != 0).then(|| 63 - self.0.leading_zeros() as usize)
     }
 
     /// Every thread, lowest first.

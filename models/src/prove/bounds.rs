@@ -2,11 +2,18 @@
 
 use std::time::Duration;
 
+use super::task::Engine;
+use crate::designs::Design;
+use crate::explorer::search::Settings;
+use crate::lifecycles::LifecycleRace;
 use crate::races::Race;
 use crate::races::lost_wake_up::LostWakeUp;
 use crate::races::slow_machine::SlowMachine;
+use crate::races::two_restarts::TwoRestarts;
+use crate::races::whole_life::WholeLife;
 use crate::search::shuttle_search::Strategy;
 use crate::stage::Reads;
+use crate::subject::AnyCase;
 
 /// loom's preemption bound; `None` searches everything.
 pub(super) fn loom_bound(model: &str, killers: usize, deep: bool) -> Option<usize> {
@@ -36,16 +43,59 @@ pub(super) fn loom_limit(deep: bool) -> Duration {
     Duration::from_secs(if deep { 7200 } else { 300 })
 }
 
+/// The searches of a race in one size: which engines, and for the explorer whether it is the cross-check.
+pub(super) fn searches(design: Design, case: AnyCase, size: usize) -> Vec<(Engine, bool)> {
+    let (ours, explore) = (design == Design::Forcekill, (Engine::Explore, false));
+    match case {
+        AnyCase::Slot(_) if size == 1 || ours && size == 2 => {
+            vec![(Engine::Loom, false), (Engine::Shuttle, false), explore]
+        }
+        AnyCase::Slot(_) => vec![(Engine::Loom, false), (Engine::Shuttle, false)],
+        // A historic design breaks in the smallest size, or not at all.
+        AnyCase::Lifecycle(_) if !ours && size > 1 => vec![],
+        AnyCase::Lifecycle(_) if size < 3 && has_cross_check(case, size) => {
+            vec![explore, (Engine::Explore, true), (Engine::Shuttle, false)]
+        }
+        AnyCase::Lifecycle(_) if size < 3 => vec![explore, (Engine::Shuttle, false)],
+        AnyCase::Lifecycle(_) => vec![explore],
+    }
+}
+
+/// Whether the source sets' search, whose dependence is coarser, ends within seconds too.
+fn has_cross_check(case: AnyCase, size: usize) -> bool {
+    !matches!((case.model(), size), (WholeLife::NAME, _) | (TwoRestarts::NAME, 2))
+}
+
+/// The preemptions up to which a broken protocol's shortest counterexample is looked for, before it is searched in full.
+pub(super) const MOST_PREEMPTIONS: usize = 3;
+
+/// How the explorer searches: a large search has all cores, the others run beside each other.
+pub(super) fn explorer_settings(is_wide: bool) -> Settings {
+    let settings = Settings::default();
+    Settings { workers: if is_wide { settings.workers } else { 1 }, ..settings }
+}
+
+/// The search for the shortest counterexample ends after so many executions: a race whose states cannot be told apart grows
+/// with each preemption.
+pub(super) fn bounded_settings() -> Settings {
+    Settings { workers: 1, most_executions: 100_000, ..Settings::default() }
+}
+
 /// The preemption bound of shuttle's depth-first search, which goes from 0 up to this, so that the failure that it finds
 /// first has the fewest preemptions.
-pub(super) const SHUTTLE_BOUND: usize = 2;
+pub(super) fn shuttle_bound(case: AnyCase, _size: usize) -> usize {
+    match case {
+        AnyCase::Slot(_) => 2,
+        AnyCase::Lifecycle(_) => 1,
+    }
+}
 
 const SHUTTLE_LIMIT: u64 = 60_000;
 
 /// shuttle's searches, depth-first with growing bounds first.
-pub(super) fn shuttle_strategies(deep: bool) -> Vec<Strategy> {
-    let depth_first =
-        (0..=SHUTTLE_BOUND).map(|bound| Strategy::DepthFirst { bound: Some(bound), limit: SHUTTLE_LIMIT });
+pub(super) fn shuttle_strategies(case: AnyCase, size: usize, deep: bool) -> Vec<Strategy> {
+    let depth_first = (0..=shuttle_bound(case, size))
+        .map(|bound| Strategy::DepthFirst { bound: Some(bound), limit: SHUTTLE_LIMIT });
     let executions = if deep { 100_000 } else { 2_000 };
     let random = Strategy::Random { executions };
     let pct = [5, 20].map(|padding| Strategy::Pct { depth: 3, executions, padding });

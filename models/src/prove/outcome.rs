@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::task::{Engine, TaskResult};
+use forcekill::state::TRANSITIONS;
+
 use crate::designs::Design;
+use crate::lifecycles::LifecycleRace;
 use crate::property::Property;
 use crate::protocol::Protocol;
+use crate::races::whole_life::WholeLife;
 use crate::schedule::Schedule;
+use crate::subject::AnyCase;
 
 /// What a search says about a property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +43,13 @@ pub struct Cell {
     /// What was watched.
     pub property: Property,
     /// The race.
-    pub model: &'static str,
-    /// How many killers.
-    pub killers: usize,
+    pub case: AnyCase,
+    /// How many killers or PHP threads.
+    pub size: usize,
     /// The engine.
     pub engine: Engine,
+    /// Whether this is the explorer's cross-check.
+    pub cross_check: bool,
     /// What it says.
     pub verdict: Verdict,
     /// The most preemptions of an execution; `None` for any number.
@@ -71,33 +78,71 @@ pub struct Report {
     pub cells: Vec<Cell>,
     /// The defects.
     pub defects: Vec<Catch>,
-    /// The moments of the races that `forcekill` played with one killer, by engine, each with its hits.
-    pub reached: BTreeMap<(&'static str, &'static str), u64>,
+    /// The moments of the races that `forcekill` played, by race and engine, each with its hits. The races of the slot count
+    /// with one killer, those of lifecycles in all sizes.
+    pub reached: BTreeMap<(&'static str, &'static str, &'static str), u64>,
+    /// How often each row of the table of states was taken by `forcekill`; empty if no race of lifecycles was searched.
+    pub taken: Vec<u64>,
+    /// Whether the race that takes every row was among the searches.
+    covers_table: bool,
+    /// How many searches were made. One can have a cell for each of several properties.
+    pub searches: usize,
+    /// How many executions they played in all.
+    pub executions: u64,
 }
 
 impl Report {
     pub(super) fn of(results: impl Iterator<Item = TaskResult>) -> Self {
         let mut report = Self::default();
-        for TaskResult { task, cell, moments } in results {
+        for TaskResult { task, cells, moments, taken } in results {
+            report.searches += 1;
+            report.executions += cells.first().map_or(0, |cell| cell.executions);
             match task.protocol {
                 Protocol::Design(design) => {
-                    if design == Design::Forcekill && task.killers == 1 {
-                        report.count(task.case.moments, &moments, task.engine);
+                    let counts = task.size == 1 || matches!(task.case, AnyCase::Lifecycle(_));
+                    if design == Design::Forcekill && counts && !task.cross_check {
+                        report.count(task.case, &moments, task.engine);
+                        report.take(task.case, &taken);
                     }
-                    report.cells.push(cell);
+                    report.cells.extend(cells);
                 }
-                Protocol::Defect(defect) => report.catch_of(defect.name).cells.push(cell),
+                Protocol::Defect(defect) => report.catch_of(defect.name).cells.extend(cells),
             }
         }
         report
     }
 
     /// Every declared moment is listed, with 0 hits if it had none.
-    fn count(&mut self, declared: &[&'static str], hits: &[(&'static str, u64)], engine: Engine) {
-        for &moment in declared {
+    fn count(&mut self, case: AnyCase, hits: &[(&'static str, u64)], engine: Engine) {
+        for &moment in case.moments() {
             let hit = hits.iter().find(|(name, _)| *name == moment).map_or(0, |(_, hits)| *hits);
-            *self.reached.entry((moment, engine.name())).or_default() += hit;
+            *self.reached.entry((case.model(), moment, engine.name())).or_default() += hit;
         }
+    }
+
+    fn take(&mut self, case: AnyCase, taken: &[u64]) {
+        if case.model() == WholeLife::NAME {
+            self.covers_table = true;
+        }
+        if matches!(case, AnyCase::Lifecycle(_)) {
+            self.taken.resize(TRANSITIONS.len(), 0);
+        }
+        for (sum, hits) in self.taken.iter_mut().zip(taken) {
+            *sum += hits;
+        }
+    }
+
+    /// Whether the race that takes every transition was among the searches.
+    pub fn covers_table(&self) -> bool {
+        self.covers_table
+    }
+
+    /// The declared transitions that no search of `forcekill` took, as text. None are missed where only some models were
+    /// searched.
+    pub fn missing_transitions(&self) -> Vec<String> {
+        let missing = TRANSITIONS.iter().zip(&self.taken);
+        let missing = missing.filter(|(_, hits)| self.covers_table && **hits == 0);
+        missing.map(|(row, _)| format!("{} -> {} ({:?})", row.from, row.to, row.event)).collect()
     }
 
     fn catch_of(&mut self, defect: &'static str) -> &mut Catch {
@@ -126,11 +171,15 @@ impl Report {
             let engine = cell.engine.name();
             format!(
                 "the defect {} passed {} under {engine}: its claim proves nothing",
-                cell.protocol, cell.model
+                cell.protocol,
+                cell.case.model()
             )
         });
         let missed = self.reached.iter().filter(|(_, hits)| **hits == 0);
-        let missed = missed.map(|((moment, engine), _)| format!("never reached under {engine}: {moment}"));
-        refuted.chain(passed).chain(missed).collect()
+        let missed = missed
+            .map(|((model, moment, engine), _)| format!("never reached in {model} under {engine}: {moment}"));
+        let missing = self.missing_transitions().into_iter();
+        let missing = missing.map(|row| format!("no search took the transition {row}"));
+        refuted.chain(passed).chain(missed).chain(missing).collect()
     }
 }

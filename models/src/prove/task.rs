@@ -1,20 +1,23 @@
-//! One search: a race, as one protocol plays it, with so many killers, by one engine, for one property.
+//! One search: a race, as one protocol plays it, in one size, by one engine, for some of its properties.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::bounds::{SHUTTLE_BOUND, loom_bound, loom_limit, loom_reads, shuttle_strategies};
+use super::bounds::{self, loom_bound, loom_limit, loom_reads, shuttle_bound, shuttle_strategies};
 use super::outcome::{Cell, Verdict};
 use crate::cases::{Case, Engines, all_defects};
 use crate::designs::Design;
-use crate::oracle::Oracle;
+use crate::explorer::search::Kind;
+use crate::oracle::{Oracle, Violation};
 use crate::property::Property;
 use crate::protocol::Protocol;
-use crate::races::{Race, Setting, Variant, slow_machine::SlowMachine};
+use crate::races::{Setting, Variant};
 use crate::schedule::Schedule;
+use crate::search::explore_search::explore;
 use crate::search::loom_search::LoomSearch;
 use crate::search::shuttle_search::Strategy;
 use crate::search::{Outcome, Steps};
+use crate::subject::AnyCase;
 
 /// Which searches to make.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +28,8 @@ pub struct Options {
     pub properties: Vec<Property>,
     /// These models alone; all if empty.
     pub models: Vec<String>,
+    /// These sizes alone (killers, or PHP threads); all if empty.
+    pub sizes: Vec<usize>,
     /// Higher bounds.
     pub deep: bool,
 }
@@ -35,13 +40,15 @@ pub struct Task {
     /// Whose steps.
     pub protocol: Protocol,
     /// The race.
-    pub case: &'static Case,
-    /// The property that is watched.
-    pub property: Property,
-    /// How many killers.
-    pub killers: usize,
+    pub case: AnyCase,
+    /// The properties that are watched.
+    pub properties: Vec<Property>,
+    /// How many killers or PHP threads.
+    pub size: usize,
     /// The engine.
     pub engine: Engine,
+    /// Whether the cross-check searches instead of the strategy that claims rest on. The explorer alone has one.
+    pub cross_check: bool,
     deep: bool,
 }
 
@@ -52,6 +59,8 @@ pub enum Engine {
     Loom,
     /// Interleavings, by three strategies.
     Shuttle,
+    /// Interleavings, in full where loom and shuttle cannot.
+    Explore,
 }
 
 impl Engine {
@@ -60,6 +69,7 @@ impl Engine {
         match self {
             Self::Loom => "loom",
             Self::Shuttle => "shuttle",
+            Self::Explore => "explore",
         }
     }
 }
@@ -67,114 +77,206 @@ impl Engine {
 /// What a task came to.
 pub(super) struct TaskResult {
     pub(super) task: Task,
-    pub(super) cell: Cell,
+    pub(super) cells: Vec<Cell>,
     pub(super) moments: Vec<(&'static str, u64)>,
+    pub(super) taken: Vec<u64>,
 }
 
 /// Every search that `options` asks for, the longest first.
 pub fn tasks(options: &Options) -> Vec<Task> {
     let wants = |property: Property| options.properties.is_empty() || options.properties.contains(&property);
     let wants_model =
-        |case: &Case| options.models.is_empty() || options.models.iter().any(|name| name == case.model);
+        |case: AnyCase| options.models.is_empty() || options.models.iter().any(|name| name == case.model());
     let wants_design = |design: Design| options.designs.is_empty() || options.designs.contains(&design);
     let mut tasks = Vec::new();
-    let mut add = |protocol, case: &'static Case, property, killers, engine| {
-        if wants(property) && wants_model(case) {
-            tasks.push(Task { protocol, case, property, killers, engine, deep: options.deep });
+    let mut add = |protocol, case: AnyCase, properties: &[Property], size, (engine, cross_check)| {
+        let properties: Vec<_> = properties.iter().copied().filter(|property| wants(*property)).collect();
+        let wants_size = options.sizes.is_empty() || options.sizes.contains(&size);
+        if !properties.is_empty() && wants_model(case) && wants_size {
+            tasks.push(Task { protocol, case, properties, size, engine, cross_check, deep: options.deep });
         }
     };
     for design in Design::ALL.into_iter().filter(|&design| wants_design(design)) {
-        for case in crate::cases::of(design) {
-            let most_killers = if case.model == SlowMachine::NAME { 1 } else { 3 };
-            for killers in 1..=most_killers {
-                for &property in case.properties {
-                    add(Protocol::Design(design), case, property, killers, Engine::Loom);
-                    add(Protocol::Design(design), case, property, killers, Engine::Shuttle);
+        let protocol = Protocol::Design(design);
+        for case in protocol.cases() {
+            for size in 1..=case.most() {
+                for searches in bounds::searches(design, case, size) {
+                    // Ours are searched for all properties of a race at once: nothing is to break. Of the others each
+                    // property is searched for the shortest way to break it.
+                    if design == Design::Forcekill && matches!(case, AnyCase::Lifecycle(_)) {
+                        add(protocol, case, case.properties(), size, searches);
+                    } else {
+                        for property in case.properties() {
+                            add(protocol, case, &[*property], size, searches);
+                        }
+                    }
                 }
             }
         }
     }
     for defect in all_defects().iter().filter(|_| wants_design(Design::Forcekill)) {
         for caught in &defect.caught_by {
-            add(Protocol::Defect(defect), &caught.case, caught.property, 1, Engine::Loom);
-            if caught.engines == Engines::Both {
-                add(Protocol::Defect(defect), &caught.case, caught.property, 1, Engine::Shuttle);
+            for &engine in caught.engines.all() {
+                let property = [caught.property];
+                add(Protocol::Defect(defect), caught.case.as_any(), &property, caught.size, (engine, false));
             }
         }
     }
-    let is_long = |task: &Task| task.engine == Engine::Loom && task.killers != 1 && task.protocol.is_ours();
-    tasks.sort_by_key(|task| std::cmp::Reverse(is_long(task)));
+    let is_long = |task: &Task| task.engine == Engine::Loom && task.size != 1 && task.protocol.is_ours();
+    tasks.sort_by_key(|task| std::cmp::Reverse((task.is_wide(), is_long(task))));
     tasks
 }
 
 impl Task {
-    /// A search with one killer, by itself.
-    pub fn single(protocol: Protocol, case: &'static Case, property: Property, engine: Engine) -> Self {
-        Self { protocol, case, property, killers: 1, engine, deep: false }
+    /// A search in the smallest size, by itself.
+    pub fn single(protocol: Protocol, case: AnyCase, property: Property, engine: Engine) -> Self {
+        Self { protocol, case, properties: vec![property], size: 1, engine, cross_check: false, deep: false }
+    }
+
+    /// The same in another size.
+    pub fn sized(self, size: usize) -> Self {
+        Self { size, ..self }
+    }
+
+    /// Whether it is so large that it gets all cores.
+    pub fn is_wide(&self) -> bool {
+        self.engine == Engine::Explore && self.protocol.is_ours() && self.size > 1
+    }
+
+    /// Whether slots are left out that no property can depend on: the cross-check's dependence is too coarse for them.
+    fn is_lean(&self) -> bool {
+        self.cross_check
+    }
+
+    /// The cross-check leaves out the variants that need slots, but in the smallest size: its dependence is too coarse for the
+    /// slots' locks.
+    fn is_searched(&self, variant: &Variant) -> bool {
+        !self.cross_check || self.size == 1 || self.case.needs_no_slots(variant)
     }
 
     /// The first failure of each variant that has one.
     pub fn refute_each_variant(&self) -> Vec<Schedule> {
-        let refute = |variant: Variant| match self.search_variants(&self.oracle(), &[variant]) {
-            Searched::Refuted { schedule, .. } => Some(schedule),
-            _ => None,
+        let refute = |variant: Variant| {
+            let searched = self.search_variants(&self.oracle(), &[variant]);
+            searched.refuted.into_iter().next().map(|(_, schedule, _)| schedule)
         };
-        (self.case.variants)(self.killers).into_iter().filter_map(refute).collect()
+        self.case.variants(self.size).into_iter().filter_map(refute).collect()
     }
 
     /// Makes the search.
     pub(super) fn run(&self) -> TaskResult {
         let started = Instant::now();
         let oracle = self.oracle();
-        let variants = (self.case.variants)(self.killers);
-        let (verdict, what) = match self.search_variants(&oracle, &variants) {
-            Searched::All => (Verdict::Proved, None),
-            Searched::Some => (Verdict::Held, None),
-            Searched::Refuted { schedule, what } => (Verdict::Refuted, Some((schedule, what))),
+        let mut variants = self.case.variants(self.size);
+        variants.retain(|variant| self.is_searched(variant));
+        let searched = self.search_variants(&oracle, &variants);
+        let seconds = started.elapsed().as_secs_f64();
+        let cell = |property: &Property| {
+            let refutation = searched.refuted.iter().find(|(of, _, _)| of == property);
+            let refutation = refutation.map(|(_, schedule, what)| (schedule.clone(), what.clone()));
+            let verdict = match &refutation {
+                Some(_) => Verdict::Refuted,
+                None if searched.all => Verdict::Proved,
+                None => Verdict::Held,
+            };
+            Cell {
+                protocol: self.protocol,
+                property: *property,
+                case: self.case,
+                size: self.size,
+                engine: self.engine,
+                cross_check: self.cross_check,
+                verdict,
+                preemption_bound: self.bound(),
+                executions: oracle.executions(),
+                seconds,
+                refutation,
+            }
         };
-        let bound = match self.engine {
-            Engine::Loom => loom_bound(self.case.model, self.killers, self.deep),
-            Engine::Shuttle => Some(SHUTTLE_BOUND),
-        };
-        let cell = Cell {
-            protocol: self.protocol,
-            property: self.property,
-            model: self.case.model,
-            killers: self.killers,
-            engine: self.engine,
-            verdict,
-            preemption_bound: bound,
-            executions: oracle.executions(),
-            seconds: started.elapsed().as_secs_f64(),
-            refutation: what,
-        };
-        TaskResult { task: self.clone(), cell, moments: oracle.moments() }
+        let cells = self.properties.iter().map(cell).collect();
+        TaskResult { task: self.clone(), cells, moments: oracle.moments(), taken: oracle.taken() }
+    }
+
+    fn bound(&self) -> Option<usize> {
+        match self.engine {
+            Engine::Loom => loom_bound(self.case.model(), self.size, self.deep),
+            Engine::Shuttle => Some(shuttle_bound(self.case, self.size)),
+            Engine::Explore => None,
+        }
     }
 
     fn oracle(&self) -> Arc<Oracle> {
-        let oracle = Oracle::watching(&[self.property]);
-        Arc::new(match self.engine {
-            Engine::Loom => oracle,
-            Engine::Shuttle => oracle.that_goes_on(),
-        })
+        let oracle = Oracle::watching(&self.properties);
+        Arc::new(if self.engine == Engine::Loom { oracle } else { oracle.that_goes_on() })
     }
 
     fn search_variants(&self, oracle: &Arc<Oracle>, variants: &[Variant]) -> Searched {
-        match self.engine {
-            Engine::Loom => {
-                let bound = loom_bound(self.case.model, self.killers, self.deep);
-                let ways = loom_reads(self.case.model, self.killers).iter().copied();
-                self.search_each(ways, variants, |reads, setting, variant| {
-                    let search = LoomSearch { bound, reads, limit: loom_limit(self.deep), last: None };
-                    (search.run(self.case, setting, variant, oracle), true)
-                })
+        match (self.engine, self.case) {
+            (Engine::Loom, AnyCase::Slot(case)) => self.search_with_loom(case, oracle, variants),
+            (Engine::Loom, AnyCase::Lifecycle(_)) => {
+                unreachable!("no search of a lifecycle is asked of loom: see bounds::searches")
             }
-            Engine::Shuttle => {
-                let ways = shuttle_strategies(self.deep);
-                self.search_each(ways, variants, |strategy, setting, variant| {
-                    let outcome = strategy.run(self.case, setting, variant, oracle);
+            (Engine::Shuttle, _) => {
+                let ways = shuttle_strategies(self.case, self.size, self.deep);
+                self.search_each(ways, variants, |strategy, variant| {
+                    let outcome = strategy.run(&self.case.on_shuttle(self.size, variant), oracle);
                     (outcome, matches!(strategy, Strategy::DepthFirst { .. }))
                 })
+            }
+            (Engine::Explore, _) => self.search_with_explorer(oracle, variants),
+        }
+    }
+
+    fn search_with_loom(&self, case: &Case, oracle: &Arc<Oracle>, variants: &[Variant]) -> Searched {
+        let bound = loom_bound(case.model, self.size, self.deep);
+        let ways = loom_reads(case.model, self.size).iter().copied();
+        self.search_each(ways, variants, |reads, variant| {
+            let search = LoomSearch { bound, reads, limit: loom_limit(self.deep), last: None };
+            (search.run(case, &Setting::new(self.size, variant), variant, oracle), true)
+        })
+    }
+
+    /// Ours is searched in full. For a broken protocol the shortest way to break the property is looked for first.
+    fn search_with_explorer(&self, oracle: &Arc<Oracle>, variants: &[Variant]) -> Searched {
+        let settings = bounds::explorer_settings(self.is_wide());
+        let mut searched = Searched { all: true, refuted: Vec::new() };
+        if !self.protocol.is_ours() {
+            let shortest = Kind::Bounded { most: bounds::MOST_PREEMPTIONS };
+            for variant in variants {
+                let play = self.case.on_explorer(self.size, variant, self.is_lean());
+                let limited = bounds::bounded_settings();
+                let explored = explore(&play, &self.properties, shortest, &limited, true, oracle);
+                self.take_failures(&mut searched, variant, explored.failures);
+                if !searched.refuted.is_empty() {
+                    return searched;
+                }
+            }
+        }
+        let kind = if self.cross_check { Kind::SourceSets } else { Kind::Persistent };
+        for variant in variants {
+            let play = self.case.on_explorer(self.size, variant, self.is_lean());
+            let stop = !self.protocol.is_ours();
+            let explored = explore(&play, &self.properties, kind, &settings, stop, oracle);
+            searched.all &= explored.complete;
+            self.take_failures(&mut searched, variant, explored.failures);
+        }
+        searched
+    }
+
+    fn take_failures(
+        &self,
+        searched: &mut Searched,
+        variant: &Variant,
+        failures: Vec<(Violation, Vec<usize>)>,
+    ) {
+        for (violation, choices) in failures {
+            if searched.refuted.iter().all(|(property, _, _)| *property != violation.property) {
+                let schedule = self.schedule(
+                    variant,
+                    violation.property,
+                    Steps::Explore { is_lean: self.is_lean(), choices },
+                );
+                searched.refuted.push((violation.property, schedule, violation.what));
             }
         }
     }
@@ -184,38 +286,52 @@ impl Task {
         &self,
         ways: impl IntoIterator<Item = W>,
         variants: &[Variant],
-        search: impl Fn(W, &Setting, &Variant) -> (Outcome, bool),
+        search: impl Fn(W, &Variant) -> (Outcome, bool),
     ) -> Searched {
         let mut all = true;
         for way in ways {
             for variant in variants {
-                match search(way, &Setting::new(self.killers, variant), variant) {
+                match search(way, variant) {
                     (Outcome::Failed { violation, steps }, _) => {
-                        let schedule = self.schedule(variant, steps);
-                        return Searched::Refuted { schedule, what: violation.what };
+                        let schedule = self.schedule(variant, violation.property, steps);
+                        let refuted = vec![(violation.property, schedule, violation.what)];
+                        return Searched { all: false, refuted };
                     }
                     (Outcome::Incomplete, true) => all = false,
                     (Outcome::Complete | Outcome::Incomplete, _) => {}
                 }
             }
         }
-        if all { Searched::All } else { Searched::Some }
+        Searched { all, refuted: Vec::new() }
     }
 
-    fn schedule(&self, variant: &Variant, steps: Steps) -> Schedule {
+    fn schedule(&self, variant: &Variant, property: Property, steps: Steps) -> Schedule {
         Schedule {
             protocol: self.protocol,
-            property: self.property,
-            model: self.case.model,
-            killers: self.killers,
+            property,
+            case: self.case,
+            size: self.size,
             variant: variant.name.clone(),
             steps,
         }
     }
 }
 
-enum Searched {
-    All,
-    Some,
-    Refuted { schedule: Schedule, what: String },
+/// What a search of all variants came to.
+struct Searched {
+    /// Whether all of it was searched.
+    all: bool,
+    /// What broke.
+    refuted: Vec<(Property, Schedule, String)>,
+}
+
+impl Engines {
+    /// The engines, one by one.
+    pub fn all(self) -> &'static [Engine] {
+        match self {
+            Self::Every => &[Engine::Loom, Engine::Shuttle, Engine::Explore],
+            Self::LoomAlone => &[Engine::Loom],
+            Self::Interleavings => &[Engine::Shuttle, Engine::Explore],
+        }
+    }
 }

@@ -18,7 +18,7 @@ struct JsonCell {
     design: String,
     property: &'static str,
     model: String,
-    php_threads: u32,
+    php_threads: usize,
     engine: &'static str,
     verdict: &'static str,
     complete: bool,
@@ -42,11 +42,11 @@ struct CaughtBy {
     executions: u64,
 }
 
-/// The lifecycle's state machine is not there yet, so it has no transitions.
-#[derive(Debug, Default, Serialize)]
+/// The table of states: its rows, and which of them the searches of `forcekill` took.
+#[derive(Debug, Serialize)]
 struct Transitions {
-    declared: u32,
-    taken: u32,
+    declared: usize,
+    taken: usize,
     missing: Vec<String>,
 }
 
@@ -71,14 +71,20 @@ impl Document {
             name: catch.defect,
             caught_by: catch.cells.iter().filter_map(caught).collect(),
         };
-        let reached = |((moment, engine), hits): (&(&str, &str), &u64)| Reached {
-            name: format!("{moment} ({engine})"),
+        let reached = |((model, moment, engine), hits): (&(&str, &str, &str), &u64)| Reached {
+            name: match moment.starts_with(model) {
+                true => format!("{moment} ({engine})"),
+                false => format!("{model}: {moment} ({engine})"),
+            },
             hits: *hits,
         };
+        let missing = report.missing_transitions();
+        let declared = report.taken.len();
+        let transitions = Transitions { declared, taken: declared - missing.len(), missing };
         Self {
             cells: report.cells.iter().map(JsonCell::of).collect(),
             defects: report.defects.iter().map(defect).collect(),
-            transitions: Transitions::default(),
+            transitions,
             reached: report.reached.iter().map(reached).collect(),
         }
     }
@@ -90,8 +96,7 @@ impl JsonCell {
             design: cell.protocol.to_string(),
             property: cell.property.id(),
             model: model(cell),
-            // The slot belongs to one thread; the others of a race are killers.
-            php_threads: 1,
+            php_threads: cell.case.php_threads(cell.size),
             engine: cell.engine.name(),
             verdict: cell.verdict.name(),
             complete: cell.verdict == crate::prove::Verdict::Proved,
@@ -103,7 +108,9 @@ impl JsonCell {
     }
 }
 
-/// The model and its size: a race with two killers is another model than with one.
+/// The model and its size: a race with two killers is another model than with one. What the cross-check searched is said too:
+/// it is another search of the same.
 fn model(cell: &Cell) -> String {
-    format!("{}/{}-killer{}", cell.model, cell.killers, if cell.killers == 1 { "" } else { "s" })
+    let size = cell.case.size_name(cell.size).replace(' ', "-");
+    format!("{}/{size}{}", cell.case.model(), if cell.cross_check { "/source-sets" } else { "" })
 }

@@ -43,26 +43,28 @@ fn sum(cells: &[&Cell]) -> String {
 
 /// Every search: property, model and engine, and for each size the verdict, its bound and the executions.
 pub fn details(report: &Report) -> String {
-    let header = ["design", "property", "model", "engine", "1 killer", "2 killers", "3 killers"];
+    let header = ["design", "property", "model", "engine", "size 1", "size 2", "size 3"];
     let mut table = new_table(header.into_iter());
-    let mut rows: Vec<(String, Property, &str, Engine)> = Vec::new();
+    let row_of = |cell: &Cell| {
+        (cell.protocol.to_string(), cell.property, cell.case.model(), cell.engine, cell.cross_check)
+    };
+    let mut rows: Vec<(String, Property, &str, Engine, bool)> = Vec::new();
     for cell in &report.cells {
-        let row = (cell.protocol.to_string(), cell.property, cell.model, cell.engine);
+        let row = row_of(cell);
         if !rows.contains(&row) {
             rows.push(row);
         }
     }
-    rows.sort_by_key(|row| (row.0 != Design::Forcekill.name(), row.1, row.2, row.3));
-    for (design, property, model, engine) in rows {
-        let size = |killers: usize| {
-            let mut cells = report.cells.iter().filter(|cell| {
-                let row = (cell.protocol.to_string(), cell.property, cell.model, cell.engine);
-                row == (design.clone(), property, model, engine) && cell.killers == killers
-            });
+    rows.sort_by_key(|row| (row.0 != Design::Forcekill.name(), row.1, row.2, row.3, row.4, row.0.clone()));
+    for row in rows {
+        let size = |size: usize| {
+            let mut cells = report.cells.iter().filter(|cell| row_of(cell) == row && cell.size == size);
             cells.next().map_or("–".to_string(), verdict)
         };
         let sizes = (1..=3).map(size);
-        let names = [design.clone(), property.to_string(), model.to_string(), engine.name().to_string()];
+        let (design, property, model, engine, cross_check) = &row;
+        let engine = format!("{}{}", engine.name(), if *cross_check { " (source sets)" } else { "" });
+        let names = [design.clone(), property.to_string(), (*model).to_string(), engine];
         table.add_row(names.into_iter().chain(sizes));
     }
     table.to_string()
@@ -81,9 +83,10 @@ fn verdict(cell: &Cell) -> String {
 pub fn defects(report: &Report) -> String {
     let mut table = new_table(["defect", "model", "property", "caught by (execution)"].into_iter());
     for catch in &report.defects {
-        let models: BTreeSet<_> = catch.cells.iter().map(|cell| (cell.model, cell.property)).collect();
+        let models: BTreeSet<_> = catch.cells.iter().map(|cell| (cell.case.model(), cell.property)).collect();
         for (model, property) in models {
-            let cells = catch.cells.iter().filter(|cell| (cell.model, cell.property) == (model, property));
+            let cells =
+                catch.cells.iter().filter(|cell| (cell.case.model(), cell.property) == (model, property));
             let engines = cells.map(|cell| match cell.verdict {
                 Verdict::Refuted => format!("{} ({})", cell.engine.name(), thousands(cell.executions)),
                 _ => format!("NOT by {}", cell.engine.name()),

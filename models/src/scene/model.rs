@@ -1,12 +1,13 @@
 //! A scene on a model checker's primitives.
 
 use std::any::TypeId;
+use std::fmt;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use forcekill::platform::{Monitor, MonitorValue};
-use forcekill::state::TRANSITIONS;
+use forcekill::platform::{Lock, Monitor, MonitorValue};
+use forcekill::state::{Actor, TRANSITIONS};
 use forcekill::steps::Steps;
 use forcekill::thread::Lifecycle;
 use forcekill::{Obstacle, OwnedFlags, Platform, ResendPolicy, SpawnError, State, Thread, Wake};
@@ -35,6 +36,81 @@ struct Cast<B: Backend> {
     lifecycles: usize,
     /// While an initial condition is made.
     placing: bool,
+    seen_slots: Slots,
+}
+
+/// Whose kill slots are steps of the search. The library's slot is there for every thread all the same.
+///
+/// What is in a slot, and when, can matter to a lifecycle in one way: a wake ends the call that a script is in. The slots of
+/// threads whose scripts wait for no wake can be left out of a search that is too large with them; that the outcomes are the
+/// same is tested where both are small enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Slots {
+    /// Everybody's.
+    All,
+    /// The first thread's alone.
+    First,
+    /// Nobody's.
+    None,
+}
+
+impl Slots {
+    fn is_seen(self, index: usize) -> bool {
+        match self {
+            Self::All => true,
+            Self::First => index == 0,
+            Self::None => false,
+        }
+    }
+}
+
+impl<B: Backend> Cast<B> {
+    fn role_of(&self, id: &B::ThreadId) -> Role {
+        self.roles.iter().find(|(other, _)| other == id).map_or(Role::Main, |(_, role)| *role)
+    }
+}
+
+/// What a monitor of the library's holds, for traces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    /// A thread's lifecycle.
+    Thread(usize),
+    Lingering,
+    LastRunEnded,
+    /// One of the scene's own.
+    Other,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Thread(index) => Role::Php(*index).fmt(f),
+            Self::Lingering => f.write_str("lingering"),
+            Self::LastRunEnded => f.write_str("last run ended"),
+            Self::Other => f.write_str("the scene"),
+        }
+    }
+}
+
+/// The row of the table of states by which this actor makes this change.
+fn row(left: State, entered: State, actor: Actor) -> Option<usize> {
+    /// For two states, the rows that lead from one to the other: a set as a word.
+    static ROWS: LazyLock<[[u64; State::ALL.len()]; State::ALL.len()]> = LazyLock::new(|| {
+        let mut rows = [[0; State::ALL.len()]; State::ALL.len()];
+        for (number, row) in TRANSITIONS.iter().enumerate() {
+            rows[row.from as usize][row.to as usize] |= 1 << number;
+        }
+        rows
+    });
+    let mut rows = ROWS[left as usize][entered as usize];
+    while rows != 0 {
+        let number = rows.trailing_zeros() as usize;
+        if TRANSITIONS[number].by.contains(&actor) {
+            return Some(number);
+        }
+        rows &= rows - 1;
+    }
+    None
 }
 
 /// What a blocked thread waits for.
@@ -46,10 +122,10 @@ pub struct Line {
 
 impl<B: Backend> LifecycleModel<B> {
     /// A world with so many PHP threads, for one execution. To be called on its main thread.
-    pub fn new(backend: B, oracle: Arc<Oracle>, php_threads: usize) -> Self {
+    pub fn new(backend: B, oracle: Arc<Oracle>, php_threads: usize, seen_slots: Slots) -> Self {
         let lines = (0..php_threads).map(|_| Arc::new(backend.monitor(Line::default()))).collect();
         let roles = vec![(backend.current(), Role::Main)];
-        let cast = Cast { roles, spawned: Vec::new(), lines, lifecycles: 0, placing: false };
+        let cast = Cast { roles, spawned: Vec::new(), lines, lifecycles: 0, placing: false, seen_slots };
         oracle.enters(Role::Main);
         Self(Arc::new(World { backend, oracle, cast: Mutex::new(cast) }))
     }
@@ -67,15 +143,16 @@ impl<B: Backend> LifecycleModel<B> {
     }
 
     /// A state was changed by the current thread.
-    pub(super) fn changed(&self, whose: &str, left: State, entered: State) {
-        if self.cast().placing {
-            return;
-        }
-        let role = self.role();
-        let row = TRANSITIONS
-            .iter()
-            .position(|row| (row.from, row.to) == (left, entered) && row.by.contains(&role.actor()));
-        match row {
+    pub(super) fn changed(&self, whose: Name, left: State, entered: State) {
+        let me = self.0.backend.current();
+        let role = {
+            let cast = self.cast();
+            if cast.placing {
+                return;
+            }
+            cast.role_of(&me)
+        };
+        match row(left, entered, role.actor()) {
             Some(row) => self.0.oracle.took(row),
             None => self.0.oracle.violate(Property::LegalTransitions, || {
                 format!("{role} made {whose} {entered}, which was {left}: that is no transition of its")
@@ -85,12 +162,17 @@ impl<B: Backend> LifecycleModel<B> {
 
     fn role(&self) -> Role {
         let me = self.0.backend.current();
-        let cast = self.cast();
-        cast.roles.iter().find(|(id, _)| *id == me).map_or(Role::Main, |(_, role)| *role)
+        self.cast().role_of(&me)
     }
 
     fn cast(&self) -> MutexGuard<'_, Cast<B>> {
         self.0.cast.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether what belongs to the thread that is being made now is a step.
+    fn is_slot_seen(&self) -> bool {
+        let cast = self.cast();
+        cast.seen_slots.is_seen(cast.lifecycles.saturating_sub(1))
     }
 
     fn my_line(&self) -> Arc<B::Monitor<Line>> {
@@ -107,29 +189,35 @@ impl<B: Backend> LifecycleModel<B> {
 
 impl<B: Backend> Platform for LifecycleModel<B> {
     type Flag = AtomicBool;
-    type Lock<T: Send + Sync + 'static> = B::Lock<T>;
+    type Lock<T: Send + Sync + 'static> = SlotLock<B, T>;
     type Monitor<T: MonitorValue> = WatchedMonitor<B, T>;
-    type WakeTarget = Arc<B::Monitor<Line>>;
+    /// None where no script waits for a wake.
+    type WakeTarget = Option<Arc<B::Monitor<Line>>>;
 
     fn flag(&self, value: bool) -> AtomicBool {
         AtomicBool::new(value)
     }
 
-    fn lock<T: Send + Sync + 'static>(&self, value: T) -> B::Lock<T> {
-        self.0.backend.lock(value)
+    fn lock<T: Send + Sync + 'static>(&self, value: T) -> SlotLock<B, T> {
+        match self.is_slot_seen() {
+            true => SlotLock::Seen(self.0.backend.lock(value)),
+            false => SlotLock::Unseen(RwLock::new(value)),
+        }
     }
 
     fn monitor<T: MonitorValue>(&self, value: T) -> WatchedMonitor<B, T> {
-        let name = if TypeId::of::<T>() == TypeId::of::<Lifecycle>() {
+        let (mut name, mut is_seen) = (Name::Other, true);
+        if TypeId::of::<T>() == TypeId::of::<Lifecycle>() {
             let mut cast = self.cast();
             cast.lifecycles += 1;
-            Role::Php(cast.lifecycles - 1).to_string()
+            name = Name::Thread(cast.lifecycles - 1);
         } else if TypeId::of::<T>() == TypeId::of::<usize>() {
-            "lingering".to_string()
-        } else {
-            "last run ended".to_string()
-        };
-        WatchedMonitor::new(self.clone(), name, value)
+            name = Name::Lingering;
+        } else if TypeId::of::<T>() == TypeId::of::<u64>() {
+            name = Name::LastRunEnded;
+            is_seen = self.is_slot_seen();
+        }
+        WatchedMonitor::new(self.clone(), name, value, is_seen)
     }
 
     fn spawn(&self, body: impl FnOnce() + Send + 'static) -> Result<(), SpawnError> {
@@ -147,11 +235,15 @@ impl<B: Backend> Platform for LifecycleModel<B> {
     }
 
     fn capture(&self) -> Result<Self::WakeTarget, Obstacle> {
-        Ok(self.my_line())
+        let Role::Php(index) = self.role() else { panic!("only a PHP thread captures itself here") };
+        let is_seen = self.cast().seen_slots.is_seen(index);
+        Ok(is_seen.then(|| self.my_line()))
     }
 
     fn wake(&self, target: &Self::WakeTarget) -> Wake {
-        target.with(|line| line.woken = true);
+        if let Some(line) = target {
+            line.with(|line| line.woken = true);
+        }
         self.note(|| "sends a wake".to_string());
         Wake::Sent
     }
@@ -165,7 +257,9 @@ impl<B: Backend> Platform for LifecycleModel<B> {
     }
 
     fn absorb(&self) {
-        self.my_line().with(|line| line.woken = false);
+        if let Ok(Some(line)) = self.capture() {
+            line.with(|line| line.woken = false);
+        }
     }
 }
 
@@ -235,5 +329,29 @@ impl<B: Backend> Scene for LifecycleModel<B> {
 
     fn note(&self, what: impl FnOnce() -> String) {
         self.0.oracle.step(|| self.role().to_string(), what);
+    }
+}
+
+/// A slot's lock, which is a step of the search or is not.
+pub enum SlotLock<B: Backend, T: Send + Sync + 'static> {
+    /// The backend's.
+    Seen(B::Lock<T>),
+    /// The standard library's. No section of it holds a step, so it is never contended.
+    Unseen(RwLock<T>),
+}
+
+impl<B: Backend, T: Send + Sync + 'static> Lock<T> for SlotLock<B, T> {
+    fn shared<R>(&self, section: impl FnOnce(&T) -> R) -> R {
+        match self {
+            Self::Seen(lock) => lock.shared(section),
+            Self::Unseen(lock) => section(&lock.read().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    fn exclusive<R>(&self, section: impl FnOnce(&mut T) -> R) -> R {
+        match self {
+            Self::Seen(lock) => lock.exclusive(section),
+            Self::Unseen(lock) => section(&mut lock.write().unwrap_or_else(PoisonError::into_inner)),
+        }
     }
 }

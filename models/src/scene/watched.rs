@@ -1,29 +1,49 @@
 //! A monitor whose changes of state are held against the table.
 
 use std::any::Any;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use forcekill::State;
 use forcekill::platform::{Answer, Monitor, MonitorValue};
 use forcekill::thread::Lifecycle;
 
-use super::model::LifecycleModel;
+use super::model::{LifecycleModel, Name};
 use crate::stage::Backend;
 
 /// The backend's monitor. Where it holds a thread's lifecycle, every change of state is told to the scene. That is part of the
 /// critical section's answer, so a search sees it: two sections that change nothing still commute.
 pub struct WatchedMonitor<B: Backend, T: MonitorValue> {
-    monitor: B::Monitor<T>,
-    name: String,
+    value: Watched<B, T>,
+    name: Name,
     scene: LifecycleModel<B>,
+}
+
+enum Watched<B: Backend, T: MonitorValue> {
+    Seen(B::Monitor<T>),
+    /// No step of the search. Nobody waits for it.
+    Unseen(Mutex<T>),
 }
 
 /// A state that was left and the one that was entered.
 type Change = Option<(State, State)>;
 
 impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
-    pub(super) fn new(scene: LifecycleModel<B>, name: String, value: T) -> Self {
-        Self { monitor: scene.backend().monitor(value), name, scene }
+    pub(super) fn new(scene: LifecycleModel<B>, name: Name, value: T, is_seen: bool) -> Self {
+        let value = match is_seen {
+            true => Watched::Seen(scene.backend().monitor(value)),
+            false => Watched::Unseen(Mutex::new(value)),
+        };
+        Self { value, name, scene }
+    }
+
+    fn seen_monitor(&self) -> &B::Monitor<T> {
+        match &self.value {
+            Watched::Seen(monitor) => monitor,
+            Watched::Unseen(_) => {
+                panic!("a scene waits for the end of no run that it leaves out of the search")
+            }
+        }
     }
 
     fn watch<R>(&self, seen: (R, Change, Option<String>)) -> R {
@@ -32,7 +52,7 @@ impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
             self.scene.note_traced(&format!("{}: {what}", self.name));
         }
         if let Some((left, entered)) = change {
-            self.scene.changed(&self.name, left, entered);
+            self.scene.changed(self.name, left, entered);
         }
         answer
     }
@@ -56,11 +76,14 @@ impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
 
 impl<B: Backend, T: MonitorValue> Monitor<T> for WatchedMonitor<B, T> {
     fn with<R: Answer>(&self, change: impl Fn(&mut T) -> R) -> R {
-        self.watch(self.monitor.with(|value| self.seen(value, &change)))
+        match &self.value {
+            Watched::Seen(monitor) => self.watch(monitor.with(|value| self.seen(value, &change))),
+            Watched::Unseen(value) => change(&mut value.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
     }
 
     fn wait<R: Answer>(&self, ready: impl Fn(&mut T) -> Option<R>) -> R {
-        self.watch(self.monitor.wait(|value| {
+        self.watch(self.seen_monitor().wait(|value| {
             let (answer, change, trace) = self.seen(value, &ready);
             answer.map(|answer| (answer, change, trace))
         }))
@@ -80,7 +103,7 @@ impl<B: Backend, T: MonitorValue> Monitor<T> for WatchedMonitor<B, T> {
             let (answer, change, trace) = self.seen(value, &expired);
             (answer, change, trace.map(|what| format!("{what} (the deadline has passed)")))
         };
-        self.watch(self.monitor.wait_until_or(deadline, ready, expired))
+        self.watch(self.seen_monitor().wait_until_or(deadline, ready, expired))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Searching with shuttle: random, probabilistic (PCT) and depth-first with a bound, over the same scenarios.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use shuttle::scheduler::{PctScheduler, Schedule, Scheduler, Task, TaskId};
 use shuttle::{Config, FailurePersistence, Runner};
@@ -9,10 +9,8 @@ use shuttle::{Config, FailurePersistence, Runner};
 use super::bounded_dfs::BoundedDfs;
 use super::recorder::{Choices, Recorder, Replay};
 use super::{Outcome, Steps, quiet};
-use crate::cases::Case;
 use crate::oracle::Oracle;
-use crate::races::{Setting, Variant};
-use crate::stage::{Model, ShuttleBackend};
+use crate::subject::Play;
 
 /// One way to search with shuttle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,57 +43,60 @@ pub enum Strategy {
 const SEED: u64 = 2365;
 
 impl Strategy {
-    /// Searches one variant of a case. The oracle should be one that goes on: shuttle prints every panic.
-    pub fn run(self, case: &Case, setting: &Setting, variant: &Variant, oracle: &Arc<Oracle>) -> Outcome {
+    /// Searches a scenario. The oracle should be one that goes on: shuttle prints every panic.
+    pub fn run(self, play: &Play, oracle: &Arc<Oracle>) -> Outcome {
         let done = Arc::new(AtomicBool::new(false));
         match self {
             Self::DepthFirst { bound, limit } => {
                 let scheduler = Limited::new(BoundedDfs::new(bound, Arc::clone(&done)), limit);
-                search(scheduler, (case, setting, variant), oracle, 0, &done)
+                search(scheduler, play, oracle, 0, &done)
             }
-            Self::Random { executions } => {
-                search(RandomTask::new(executions), (case, setting, variant), oracle, 0, &done)
-            }
+            Self::Random { executions } => search(RandomTask::new(executions), play, oracle, 0, &done),
             Self::Pct { depth, executions, padding } => {
                 let scheduler = PctScheduler::new_from_seed(SEED, depth, executions);
-                search(scheduler, (case, setting, variant), oracle, padding, &done)
+                search(scheduler, play, oracle, padding, &done)
             }
         }
     }
 }
 
 /// Makes the choices of an earlier execution again.
-pub fn replay(
-    case: &Case,
-    setting: &Setting,
-    variant: &Variant,
-    (padding, choices): (usize, Vec<usize>),
-    oracle: &Arc<Oracle>,
-) -> Outcome {
+pub fn replay(play: &Play, (padding, choices): (usize, Vec<usize>), oracle: &Arc<Oracle>) -> Outcome {
     let done = Arc::new(AtomicBool::new(false));
-    search(Replay::new(choices), (case, setting, variant), oracle, padding, &done)
+    search(Replay::new(choices), play, oracle, padding, &done)
 }
 
 fn search(
     scheduler: impl Scheduler + Send + 'static,
-    (case, setting, variant): (&Case, &Setting, &Variant),
+    play: &Play,
     oracle: &Arc<Oracle>,
     padding: usize,
     done: &AtomicBool,
 ) -> Outcome {
     let choices = Choices::default();
     let recorder = Recorder { scheduler, choices: choices.clone(), oracle: Arc::clone(oracle) };
-    let (play, setting, expiry, observer) =
-        (case.shuttle, setting.clone(), variant.expiry, Arc::clone(oracle));
+    let (play, observer) = (Arc::clone(play), Arc::clone(oracle));
     let execution = move || {
         observer.begin_execution();
         let beside = (padding > 0).then(|| shuttle::thread::spawn(move || idle(padding)));
-        play(&Model::new(ShuttleBackend, Arc::clone(&observer), expiry), &setting);
+        play(&observer);
         if let Some(beside) = beside {
             beside.join().expect("idling does not panic");
         }
     };
-    let searched = quiet::catch(|| Runner::new(recorder, config()).run(execution));
+    let scheduler = Surviving(Arc::new(Mutex::new(recorder)));
+    let searched = loop {
+        let (scheduler, execution) = (scheduler.clone(), execution.clone());
+        let searched = quiet::catch(|| Runner::new(scheduler, config()).run(execution));
+        if !searched.as_ref().is_err_and(|panic| panic.starts_with("deadlock")) {
+            break searched.map(drop);
+        }
+        oracle.deadlocked();
+        if oracle.is_violated() {
+            break Err("a deadlock".to_string());
+        }
+        // Nobody asked about deadlocks: on with the next execution.
+    };
     match searched {
         Ok(_) if !oracle.is_violated() => {}
         panicked => {
@@ -104,6 +105,36 @@ fn search(
         }
     }
     if done.load(Relaxed) { Outcome::Complete } else { Outcome::Incomplete }
+}
+
+/// A scheduler that outlives the run that a deadlock has ended.
+#[derive(Debug)]
+struct Surviving<S>(Arc<Mutex<S>>);
+
+impl<S> Clone for Surviving<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: Scheduler> Surviving<S> {
+    fn scheduler(&self) -> MutexGuard<'_, S> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: Scheduler> Scheduler for Surviving<S> {
+    fn new_execution(&mut self) -> Option<Schedule> {
+        self.scheduler().new_execution()
+    }
+
+    fn next_task(&mut self, runnable: &[&Task], current: Option<TaskId>, yielding: bool) -> Option<TaskId> {
+        self.scheduler().next_task(runnable, current, yielding)
+    }
+
+    fn next_u64(&mut self) -> u64 {
+        self.scheduler().next_u64()
+    }
 }
 
 fn idle(steps: usize) {

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use forcekill::platform::{Flag as _, Lock as _, Monitor as _};
-use forcekill_models::explorer::{Coroutines, Flag, Lock, Monitor, Program, spawn};
+use forcekill_models::explorer::view::{Strategy, View};
+use forcekill_models::explorer::{Coroutines, Flag, Lock, Monitor, Program, ShuttleProgram, spawn};
 use forcekill_models::search::quiet;
 
 use crate::dfs::{Dfs, explore};
@@ -192,6 +193,37 @@ fn destructors_may_use_objects_also_while_their_thread_is_unwound() {
     assert_eq!(left.into_inner().unwrap(), BTreeSet::from([1]));
 }
 
+/// Waits for ever when it is dropped.
+struct NeverLeaves(Monitor<u32>);
+
+impl Drop for NeverLeaves {
+    fn drop(&mut self) {
+        self.0.wait(|_| None::<()>);
+    }
+}
+
+/// shuttle would print what it thinks of it, so this is for the explorer's own runtime alone.
+#[test]
+fn a_destructor_that_waits_for_ever_is_a_deadlock_and_does_not_end_the_process() {
+    let mut dfs = Dfs::default();
+    Coroutines::new(|| {
+        spawn(|| {
+            let _never = NeverLeaves(Monitor::new(0));
+            panic!("leaves");
+        });
+        spawn(|| {
+            let flag = Flag::new(false);
+            flag.load(SeqCst);
+            Monitor::new(0).wait(|_| None::<()>);
+        });
+        let flag = Flag::new(false);
+        flag.load(SeqCst);
+    })
+    .run(&mut dfs);
+    assert_eq!(dfs.executions, 2);
+    assert_eq!(dfs.deadlocks, BTreeSet::from([vec![1, 2]]));
+}
+
 #[test]
 fn a_loop_that_waits_for_others_is_cut_off_and_drained() {
     let mut dfs = Dfs { cut: Some(6), ..Dfs::default() };
@@ -222,6 +254,90 @@ fn mistakes_end_the_search_with_clear_words() {
     }
     let outside = quiet::catch(|| Monitor::new(0)).expect_err("there is no execution");
     assert!(outside.contains("under the explorer"), "{outside}");
+}
+
+/// Panics at the third choice, or chooses a thread that is not enabled.
+struct Broken {
+    choices: usize,
+    chooses: Option<usize>,
+}
+
+impl Strategy for Broken {
+    fn begin(&mut self) -> bool {
+        true
+    }
+
+    fn choose(&mut self, view: &impl View) -> Option<usize> {
+        self.choices += 1;
+        assert!(self.choices < 3, "the strategy is broken");
+        self.chooses.or(view.enabled().first())
+    }
+
+    fn end(&mut self, _view: &impl View) {}
+}
+
+#[test]
+fn a_strategy_that_panics_ends_the_search_and_leaves_nothing_behind() {
+    let living = Arc::new(AtomicUsize::new(0));
+    for (chooses, words) in [(None, "the strategy is broken"), (Some(0), "thread 0 was chosen")] {
+        let broken = || Broken { choices: 0, chooses };
+        let own = quiet::catch(|| Coroutines::new(|| many_steps(&living)).run(&mut broken()));
+        assert!(own.expect_err("it panics").contains(words));
+        let shuttle = quiet::catch(|| ShuttleProgram::new(|| many_steps(&living)).run(&mut broken()));
+        assert!(shuttle.expect_err("it panics").contains(words));
+        assert_eq!(living.load(SeqCst), 0);
+        // The next search is not disturbed.
+        assert_eq!(explore(|| spawn(|| ()).join().unwrap()).executions, 1);
+    }
+}
+
+#[test]
+fn a_search_inside_another_is_refused() {
+    let dfs = explore(|| {
+        explore(|| ());
+    });
+    let (_, message) = dfs.panics.first().expect("it panics");
+    assert!(message.contains("inside another one"), "{message}");
+}
+
+/// Looks at who has joined whom, at the end of each execution.
+#[derive(Default)]
+struct Joins {
+    dfs: Dfs,
+    seen: BTreeSet<(Option<usize>, Vec<usize>)>,
+}
+
+impl Strategy for Joins {
+    fn begin(&mut self) -> bool {
+        self.dfs.begin()
+    }
+
+    fn choose(&mut self, view: &impl View) -> Option<usize> {
+        self.dfs.choose(view)
+    }
+
+    fn end(&mut self, view: &impl View) {
+        self.dfs.end(view);
+        let thread = |thread| (view.creator(thread), view.joined(thread).iter().collect());
+        self.seen.extend((0..view.threads()).map(thread));
+    }
+}
+
+#[test]
+fn the_view_tells_who_created_and_who_joined_a_thread() {
+    let mut joins = Joins::default();
+    Coroutines::new(|| {
+        let child = spawn(|| {
+            let own = Flag::new(false);
+            let grandchild = spawn(|| Flag::new(false).load(SeqCst));
+            own.load(SeqCst);
+            grandchild.join()
+        });
+        assert_eq!(child.join(), Ok(Ok(false)));
+    })
+    .run(&mut joins);
+    let expected = [(None, vec![1]), (Some(0), vec![2]), (Some(1), vec![])];
+    assert_eq!(joins.seen, BTreeSet::from(expected));
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering::SeqCst;
 use forcekill::platform::{Flag as _, Monitor as _};
 use forcekill_models::explorer::replay::{Recorder, Replay};
 use forcekill_models::explorer::view::{Strategy, Thread, View};
-use forcekill_models::explorer::{Coroutines, Flag, Monitor, Program, spawn};
+use forcekill_models::explorer::{Coroutines, Flag, Gate, Monitor, Program, spawn};
+use forcekill_models::stage::Gate as _;
 
 use crate::dfs::{Dfs, explore};
 
@@ -94,6 +95,23 @@ fn equal_states_have_equal_keys() {
     .run(&mut distinct);
     assert_eq!(distinct.states.len(), 16, "how far each of the two is");
     assert!(distinct.visited > 16);
+}
+
+/// The value of a gate cannot be hashed, so nothing can be said to be the same state.
+#[test]
+fn no_state_of_an_execution_with_a_gate_is_taken_for_another() {
+    let mut distinct = Distinct::default();
+    Coroutines::new(|| {
+        let gate = Arc::new(Gate::new(0));
+        for _ in 0..2 {
+            let gate = gate.clone();
+            spawn(move || (0..2).for_each(|_| gate.change(|value| *value += 1)));
+        }
+    })
+    .run(&mut distinct);
+    assert_eq!(distinct.dfs.executions, 6);
+    assert_eq!(distinct.states.len(), distinct.visited + 6, "each look at a state has its own key");
+    assert_eq!(distinct.dfs.keys.len(), 6, "the end knows the order of the sections");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use forcekill_models::cases::{self, Case};
 use forcekill_models::designs::Design;
-use forcekill_models::explorer::{Coroutines, Program};
+use forcekill_models::explorer::{Coroutines, Program, ShuttleProgram};
 use forcekill_models::oracle::Oracle;
 use forcekill_models::property::Property;
 use forcekill_models::races::Setting;
@@ -12,20 +12,26 @@ use forcekill_models::stage::{ExploreBackend, Model};
 
 use crate::dfs::Dfs;
 
-/// Plays one variant of a case; answers what was searched, and the violation if there is one.
+/// Plays one variant of a case on both runtimes, which must agree; answers what was searched, and the violation if there is
+/// one.
 fn search(case: &Case, property: Property, variant: usize, limit: u64) -> (Dfs, Option<String>) {
     let oracle = Arc::new(Oracle::watching(&[property]).that_goes_on());
     let variant = &(case.variants)(1)[variant];
     let setting = Setting::new(1, variant);
-    let mut dfs = Dfs { limit: Some(limit), ..Dfs::default() };
-    Coroutines::new(|| {
+    let play = || {
         oracle.begin_execution();
         let model = Model::new(ExploreBackend, Arc::clone(&oracle), variant.expiry);
         (case.explorer)(&model, &setting);
-    })
-    .run(&mut dfs);
-    let violated = oracle.is_violated().then(|| oracle.violation("").what);
-    (dfs, violated)
+    };
+    let search = |program: &dyn Fn(&mut Dfs)| {
+        let mut dfs = Dfs { limit: Some(limit), ..Dfs::default() };
+        program(&mut dfs);
+        (dfs, oracle.is_violated().then(|| oracle.violation("").what))
+    };
+    let own = search(&|dfs| Coroutines::new(play).run(dfs));
+    let shuttle = search(&|dfs| ShuttleProgram::new(play).run(dfs));
+    assert_eq!(own, shuttle, "the explorer's runtime, and shuttle's");
+    own
 }
 
 #[test]

@@ -7,11 +7,15 @@ use forcekill_models::explorer::random_programs::brute_force::{Everything, enume
 use forcekill_models::explorer::random_programs::generate;
 use forcekill_models::explorer::random_programs::interpreter::Interpreter;
 use forcekill_models::explorer::random_programs::{SmallProgram, Violation};
-use forcekill_models::explorer::search::{Found, Kind, Observer, Settings, Verdict, search, search_tree};
+use forcekill_models::explorer::search::{
+    Found, Kind, Observer, Settings, Verdict, search, search_persistent, search_tree,
+};
 use forcekill_models::explorer::strategies::Tree;
 use forcekill_models::explorer::strategies::mistakes::{
-    BlockedLeftOut, ClassicBacktracking, JudgedByValues, JudgedByValuesWithCare, NeverWoken,
+    BlockedLeftOut, ChildrenLeftOut, ClassicBacktracking, CutOffsLeftOut, DisabledLeftOut, JoiningLeftOut,
+    JudgedByValues, JudgedByValuesWithCare, LatestStepsOnly, NeverVerified, NeverWoken,
 };
+use forcekill_models::explorer::strategies::persistent::Closure;
 use forcekill_models::explorer::strategies::sleep_sets::SleepSets;
 use forcekill_models::explorer::strategies::source_sets::SourceSets;
 use forcekill_models::explorer::view::{Thread, View};
@@ -52,17 +56,25 @@ pub enum Tested {
     Sound(Kind, usize),
     NeverWoken,
     BlockedLeftOut,
+    LatestStepsOnly,
+    CutOffsLeftOut,
     JudgedByValues,
     JudgedByValuesWithCare,
     ClassicBacktracking,
+    JoiningLeftOut,
+    ChildrenLeftOut,
+    DisabledLeftOut,
+    NeverVerified,
 }
 
-pub const SOUND: [Tested; 6] = [
+pub const SOUND: [Tested; 8] = [
     Tested::Sound(Kind::Plain, 1),
     Tested::Sound(Kind::SleepSets, 1),
     Tested::Sound(Kind::SourceSets, 1),
     Tested::Sound(Kind::Bounded { most: usize::MAX }, 1),
+    Tested::Sound(Kind::Persistent, 1),
     Tested::Sound(Kind::SleepSets, 2),
+    Tested::Sound(Kind::Persistent, 2),
     Tested::Sound(Kind::SourceSets, 2),
 ];
 
@@ -77,9 +89,15 @@ impl Tested {
             }
             Self::NeverWoken => whole::<SleepSets<NeverWoken>>(&interpreter),
             Self::BlockedLeftOut => whole::<SourceSets<BlockedLeftOut>>(&interpreter),
+            Self::LatestStepsOnly => whole::<SourceSets<LatestStepsOnly>>(&interpreter),
+            Self::CutOffsLeftOut => whole::<SourceSets<CutOffsLeftOut>>(&interpreter),
             Self::JudgedByValues => whole::<SourceSets<JudgedByValues>>(&interpreter),
             Self::JudgedByValuesWithCare => whole::<SourceSets<JudgedByValuesWithCare>>(&interpreter),
             Self::ClassicBacktracking => whole::<SourceSets<ClassicBacktracking>>(&interpreter),
+            Self::JoiningLeftOut => persistent::<JoiningLeftOut>(&interpreter),
+            Self::ChildrenLeftOut => persistent::<ChildrenLeftOut>(&interpreter),
+            Self::DisabledLeftOut => persistent::<DisabledLeftOut>(&interpreter),
+            Self::NeverVerified => persistent::<NeverVerified>(&interpreter),
         };
         assert!(found.complete, "{self:?} did not finish");
         let outcomes = Outcomes {
@@ -95,6 +113,12 @@ impl Tested {
 fn whole<T: Tree>(interpreter: &Interpreter<'_>) -> Found<Deadlocks> {
     let settings = Settings { workers: 1, subtrees: 1, terminals: true, ..Settings::default() };
     search_tree::<T, _, _>(interpreter, &settings, Deadlocks::default)
+}
+
+/// The same with persistent sets.
+fn persistent<C: Closure>(interpreter: &Interpreter<'_>) -> Found<Deadlocks> {
+    let settings = Settings { workers: 1, subtrees: 1, terminals: true, ..Settings::default() };
+    search_persistent::<C, _, _>(interpreter, &settings, Deadlocks::default)
 }
 
 /// What a strategy got wrong.

@@ -23,6 +23,7 @@ enum Flavour {
     Monitors,
     Waits,
     Locks,
+    Carries,
 }
 
 impl Generator {
@@ -31,7 +32,8 @@ impl Generator {
         let flavour = match rng.u8(..8) {
             0..3 => Flavour::Mixed,
             3..5 => Flavour::Monitors,
-            5..7 => Flavour::Waits,
+            5 => Flavour::Waits,
+            6 => Flavour::Carries,
             _ => Flavour::Locks,
         };
         Self { rng, objects: Vec::new(), flavour }
@@ -127,10 +129,15 @@ impl Generator {
         let waits = match self.flavour {
             Flavour::Mixed => 3,
             Flavour::Monitors => 1,
-            Flavour::Waits => 5,
+            Flavour::Waits | Flavour::Carries => 5,
             Flavour::Locks => 2,
         };
         match self.rng.u8(..8) {
+            0..4 if matches!(self.flavour, Flavour::Carries) && monitors.len() > 1 => {
+                let to = monitors[self.rng.usize(..monitors.len())];
+                let until = if self.rng.bool() { Predicate::AtLeast(0, 0) } else { self.predicate() };
+                if to == on { Op::With(on, section) } else { Op::Carry(on, until, to) }
+            }
             drawn if drawn >= waits => Op::With(on, section),
             drawn if drawn % 2 == 1 => Op::Wait(on, self.predicate(), section),
             _ => Op::WaitUntil(on, self.predicate(), section),
@@ -171,6 +178,8 @@ impl Generator {
     fn asserted(&mut self, line: Line) -> Line {
         let never = match line.op {
             _ if self.rng.u8(..3) == 0 => None,
+            // While it holds a lock, this would be about three objects.
+            Op::Carry(..) => None,
             Op::Load(_) => Some(self.rng.u8(..2)),
             Op::WaitUntil(..) if self.rng.bool() => Some(TIMED_OUT),
             Op::With(_, section) | Op::Wait(_, _, section) | Op::WaitUntil(_, _, section)

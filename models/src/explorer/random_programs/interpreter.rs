@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use super::state::{self, State, Violation, Watcher};
+use super::state::{self, Phase, State, Violation, Watcher};
 use super::{MOST_BODIES, Op, SmallProgram};
 use crate::explorer::program::Program;
 use crate::explorer::view::{self, Access, Announcement, Strategy, Thread, Threads, View};
@@ -44,7 +44,8 @@ impl Program for Interpreter<'_> {
                     }
                     break;
                 }
-                let Some(thread) = strategy.choose(&execution) else { break };
+                let known = strategy.known();
+                let Some(thread) = known.or_else(|| strategy.choose(&execution)) else { break };
                 let body = execution.created.body(thread);
                 assert!(
                     execution.state.enabled(self.program, body),
@@ -165,6 +166,7 @@ impl View for Execution<'_> {
             Op::With(on, _)
             | Op::Wait(on, _, _)
             | Op::WaitUntil(on, _, _)
+            | Op::Carry(on, _, _)
             | Op::Store(on, _)
             | Op::Acquire(on)
             | Op::Release(on) => (on, Access::Change),
@@ -172,10 +174,14 @@ impl View for Execution<'_> {
         };
         // A thread whose assertion fails releases its lock in the same step.
         let lock = self.state.held_alone(body).filter(|&lock| line.never.is_some() && lock != object);
+        let also = match line.op {
+            Op::Carry(_, _, to) => Some(to),
+            _ => lock,
+        };
         Some(Announcement {
             object: object as view::Object,
             access,
-            also: lock.map(|lock| lock as view::Object),
+            also: also.map(|also| also as view::Object),
         })
     }
 
@@ -189,6 +195,17 @@ impl View for Execution<'_> {
 
     fn name(&self, thread: Thread) -> u64 {
         state::mix(1, self.created.threads[thread].body.into())
+    }
+
+    fn object_name(&self, object: view::Object) -> u64 {
+        state::mix(2, object.into())
+    }
+
+    fn joining(&self, thread: Thread) -> Option<Thread> {
+        match self.state.threads[self.created.body(thread)].phase {
+            Phase::Joining(body) => Some(self.created.numbers[usize::from(body)].into()),
+            _ => None,
+        }
     }
 
     fn commutes(&self, one: Thread, other: Thread) -> bool {

@@ -37,7 +37,7 @@ pub trait Playground: Clone + Send + Sync + 'static {
 /// must be released in the reverse order of their acquisition, as the generator has it.
 ///
 /// # Panics
-/// Where an assertion of the main thread fails; other threads panic likewise. The message is that of [`Violation`].
+/// If the program is not [playable](SmallProgram::is_playable), and where an assertion of the main thread fails; other threads panic likewise. The message is that of [`Violation`].
 pub fn play<G: Playground>(program: &SmallProgram, ground: &G) {
     let objects = program.objects.iter().map(|&object| match object {
         Object::Monitor(value) => Played::Monitor(ground.monitor(value)),

@@ -34,6 +34,7 @@ impl fmt::Display for Line {
             Op::WaitUntil(on, until, Section { change, .. }) => {
                 write!(f, "wait_until({on}, {until:?}, {change:?})")?;
             }
+            Op::Carry(from, until, to) => write!(f, "carry({from}, {until:?}, {to})")?,
             Op::Load(flag) => write!(f, "load({flag})")?,
             Op::Store(flag, value) => write!(f, "store({flag}, {value})")?,
             Op::Acquire(lock) => write!(f, "acquire({lock})")?,

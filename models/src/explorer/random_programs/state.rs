@@ -95,7 +95,7 @@ impl State {
     /// Whether the operation that a thread has announced can be performed.
     pub fn enabled(&self, program: &SmallProgram, body: usize) -> bool {
         self.announced(program, body).is_some_and(|line| match line.op {
-            Op::Wait(on, until, _) => until.holds(self.values[on]),
+            Op::Wait(on, until, _) | Op::Carry(on, until, _) => until.holds(self.values[on]),
             Op::Acquire(lock) => self.values[lock].0 == 0,
             _ => true,
         })
@@ -201,6 +201,13 @@ pub(super) fn perform(op: Op, body: usize, values: &mut [Value; MOST_OBJECTS]) -
         Op::WaitUntil(on, until, _) if !until.holds(values[on]) => TIMED_OUT,
         Op::With(on, section) | Op::Wait(on, _, section) | Op::WaitUntil(on, _, section) => {
             section.apply(&mut values[on])
+        }
+        Op::Carry(from, _, to) => {
+            let answer = 4 * values[to].0 + values[to].1;
+            for on in [from, to] {
+                values[on].0 = (values[on].0 + 1) % 4;
+            }
+            answer
         }
         Op::Load(flag) => values[flag].0,
         Op::Store(flag, value) => {

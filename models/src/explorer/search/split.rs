@@ -59,13 +59,17 @@ impl<R: Rule> Strategy for Expansion<R> {
         }
     }
 
+    fn known(&mut self) -> Option<Thread> {
+        let given = self.present().prefix.get(self.depth).copied()?;
+        self.depth += 1;
+        Some(given)
+    }
+
     fn choose(&mut self, view: &impl View) -> Option<Thread> {
-        let subtree = self.present().clone();
-        if let Some(&given) = subtree.prefix.get(self.depth) {
-            self.depth += 1;
+        if let Some(given) = self.known() {
             return Some(given);
         }
-        let Subtree { prefix, mut asleep } = subtree;
+        let Subtree { prefix, mut asleep } = self.present().clone();
         let awake = view.enabled().without(asleep);
         if awake.is_empty() {
             self.close();

@@ -32,6 +32,7 @@ impl<'a, S: Strategy, O: Observer> Watched<'a, S, O> {
             terminals: BTreeSet::new(),
             failure: None,
             preemptions: None,
+            passes: 1,
             observer,
         };
         Self { strategy, shared, number, choices: Vec::new(), begun: 0, exhausted: false, found }
@@ -69,6 +70,12 @@ impl<S: Strategy, O: Observer> Strategy for Watched<'_, S, O> {
         let more = self.strategy.begin();
         self.exhausted |= !more;
         more
+    }
+
+    fn known(&mut self) -> Option<Thread> {
+        let known = self.strategy.known()?;
+        self.choices.push(known);
+        Some(known)
     }
 
     fn choose(&mut self, view: &impl View) -> Option<Thread> {

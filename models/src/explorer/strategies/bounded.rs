@@ -115,12 +115,18 @@ impl Strategy for Bounded {
         self.next_prefix()
     }
 
+    fn known(&mut self) -> Option<Thread> {
+        let known = self.choices.get(self.depth).copied()?;
+        self.depth += 1;
+        Some(known.into())
+    }
+
     fn choose(&mut self, view: &impl View) -> Option<Thread> {
+        if let Some(known) = self.known() {
+            return Some(known);
+        }
         let depth = self.depth;
         self.depth += 1;
-        if depth < self.prefix + self.path.len() {
-            return Some(self.choices[depth].into());
-        }
         let enabled = view.enabled();
         let last = depth.checked_sub(1).map(|before| Thread::from(self.choices[before]));
         let going_on = last.filter(|&last| enabled.without(view.would_time_out()).contains(last));

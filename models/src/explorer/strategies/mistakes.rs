@@ -1,6 +1,7 @@
 //! Strategies with a mistake each, which look right: the soundness test must catch every one of them, or it has no teeth.
 //! Nothing else uses them.
 
+use super::persistent::Closure;
 use super::source_sets::{Detection, Event, Node, Pending, Race};
 use super::{Commutation, Rule, StaticIndependence};
 use crate::explorer::view::{Thread, Threads, View};
@@ -23,7 +24,29 @@ pub struct BlockedLeftOut;
 impl Detection for BlockedLeftOut {
     type Asleep = StaticIndependence;
 
-    const BLOCKED: bool = false;
+    const EVERY_STEP: bool = false;
+    const AT_END: bool = false;
+    const AT_CUT_OFF: bool = false;
+}
+
+/// The same, but what is blocked where an execution ends takes part, and where one is cut off.
+#[derive(Clone, Copy, Debug)]
+pub struct LatestStepsOnly;
+
+impl Detection for LatestStepsOnly {
+    type Asleep = StaticIndependence;
+
+    const EVERY_STEP: bool = false;
+}
+
+/// Source sets that look for races of what is blocked where an execution ends, but not where one is cut off.
+#[derive(Clone, Copy, Debug)]
+pub struct CutOffsLeftOut;
+
+impl Detection for CutOffsLeftOut {
+    type Asleep = StaticIndependence;
+
+    const AT_CUT_OFF: bool = false;
 }
 
 /// Source sets that take two conflicting operations for independent if, when the earlier one was performed, the later one was
@@ -45,7 +68,7 @@ impl Detection for JudgedByValues {
 }
 
 /// The same with care: only if no step since then conflicts with the later operation, so that it is performed on the very value
-/// on which the two commuted; and sleepers are woken by values too. Every model agreed with it. Still wrong: what is
+/// on which the two commuted; and sleepers are woken by values too. Still wrong: what is
 /// independent on this value is dependent on the one that another order of other steps leads to, and that order is never asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct JudgedByValuesWithCare;
@@ -95,4 +118,36 @@ impl Detection for ClassicBacktracking {
             node.to_explore = Threads(node.to_explore.0 | node.enabled.0);
         }
     }
+}
+
+/// Persistent sets that forget whoever waits to join a thread, and may touch the object afterwards.
+#[derive(Clone, Copy, Debug)]
+pub struct JoiningLeftOut;
+
+impl Closure for JoiningLeftOut {
+    const JOINING: bool = false;
+}
+
+/// Persistent sets in which nobody answers for the threads that it may still create.
+#[derive(Clone, Copy, Debug)]
+pub struct ChildrenLeftOut;
+
+impl Closure for ChildrenLeftOut {
+    const CHILDREN: bool = false;
+}
+
+/// Persistent sets whose disabled members draw in nobody: not even who can enable them.
+#[derive(Clone, Copy, Debug)]
+pub struct DisabledLeftOut;
+
+impl Closure for DisabledLeftOut {
+    const DISABLED: bool = false;
+}
+
+/// Persistent sets by the footprints of one execution, which are never held against what others announce.
+#[derive(Clone, Copy, Debug)]
+pub struct NeverVerified;
+
+impl Closure for NeverVerified {
+    const VERIFIED: bool = false;
 }

@@ -45,20 +45,25 @@ impl Strategy for Plain {
         false
     }
 
-    fn choose(&mut self, view: &impl View) -> Option<Thread> {
-        let depth = self.depth;
+    fn known(&mut self) -> Option<Thread> {
+        let known = match self.depth.checked_sub(self.prefix.len()) {
+            None => self.prefix[self.depth],
+            Some(below) => self.path.get(below)?.chosen,
+        };
         self.depth += 1;
-        if depth < self.prefix.len() {
-            return Some(self.prefix[depth]);
+        Some(known)
+    }
+
+    fn choose(&mut self, view: &impl View) -> Option<Thread> {
+        if let Some(known) = self.known() {
+            return Some(known);
         }
-        let depth = depth - self.prefix.len();
-        if depth == self.path.len() {
-            let mut left = view.enabled();
-            let chosen = left.first()?;
-            left.remove(chosen);
-            self.path.push(Node { chosen, left });
-        }
-        Some(self.path[depth].chosen)
+        self.depth += 1;
+        let mut left = view.enabled();
+        let chosen = left.first()?;
+        left.remove(chosen);
+        self.path.push(Node { chosen, left });
+        Some(chosen)
     }
 
     fn end(&mut self, _view: &impl View) {}

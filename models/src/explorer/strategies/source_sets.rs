@@ -57,9 +57,15 @@ pub struct Race {
 /// How races are found and what follows from one. Every method is sound as provided: only the seeded mistakes of
 /// [`super::mistakes`] have other ones.
 pub trait Detection {
-    /// Whether operations that are announced but blocked take part: those that are never performed, and those that are
-    /// performed after others on the same object.
-    const BLOCKED: bool = true;
+    /// Whether an operation races with every conflicting step, not only with those after which no other one conflicts with
+    /// both: it may have been disabled by an earlier one.
+    const EVERY_STEP: bool = true;
+
+    /// Whether operations that are still announced where an execution ends take part.
+    const AT_END: bool = true;
+
+    /// Whether those that are still announced where an execution is cut off do.
+    const AT_CUT_OFF: bool = true;
 
     /// Who stays asleep.
     type Asleep: Rule;
@@ -119,16 +125,13 @@ impl<D: Detection> SourceSets<D> {
         let first = self.prefix.len();
         let trace = &self.trace;
         let path = &mut self.path;
-        trace.races::<D>(pending, first, D::BLOCKED, |earlier, race| {
+        trace.races::<D>(pending, first, D::EVERY_STEP, |earlier, race| {
             D::reverse(&mut path[earlier - first], race)
         });
     }
 
     /// Looks for races of what is still announced where an execution ends.
     fn reverse_blocked(&mut self, view: &impl View) {
-        if !D::BLOCKED {
-            return;
-        }
         for thread in view.unfinished().iter() {
             if let Some(pending) = self.trace.pending(view, thread) {
                 self.reverse_races(&pending);
@@ -139,7 +142,9 @@ impl<D: Detection> SourceSets<D> {
     fn enter(&mut self, view: &impl View) -> Option<()> {
         let enabled = view.enabled();
         let Some(chosen) = enabled.without(self.asleep).first() else {
-            self.reverse_blocked(view);
+            if D::AT_CUT_OFF {
+                self.reverse_blocked(view);
+            }
             return None;
         };
         self.path.push(Node { chosen, enabled, to_explore: Threads::only(chosen), asleep: self.asleep });
@@ -150,7 +155,6 @@ impl<D: Detection> SourceSets<D> {
 impl<D: Detection> Strategy for SourceSets<D> {
     fn begin(&mut self) -> bool {
         self.depth = 0;
-        self.trace.clear();
         if !self.started {
             self.started = true;
             return true;
@@ -160,11 +164,19 @@ impl<D: Detection> Strategy for SourceSets<D> {
             if let Some(next) = node.to_explore.without(node.asleep).first() {
                 node.chosen = next;
                 self.new_from = self.prefix.len() + self.path.len() - 1;
+                self.trace.truncate(self.new_from);
                 return true;
             }
             self.path.pop();
         }
         false
+    }
+
+    fn known(&mut self) -> Option<Thread> {
+        // What was kept of the trace is what this execution repeats.
+        let known = self.trace.thread_of(self.depth)?;
+        self.depth += 1;
+        Some(known)
     }
 
     fn choose(&mut self, view: &impl View) -> Option<Thread> {
@@ -194,6 +206,8 @@ impl<D: Detection> Strategy for SourceSets<D> {
 
     fn end(&mut self, view: &impl View) {
         self.trace.notice_births(view);
-        self.reverse_blocked(view);
+        if D::AT_END {
+            self.reverse_blocked(view);
+        }
     }
 }

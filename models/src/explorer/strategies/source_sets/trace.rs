@@ -12,6 +12,8 @@ type Clock = [u16; MOST_THREADS];
 pub struct Trace {
     events: Vec<Event>,
     threads: Vec<Local>,
+    /// The threads as they were when they were created.
+    births: Vec<Local>,
 }
 
 /// A step that was performed.
@@ -45,7 +47,7 @@ pub struct Pending {
 }
 
 /// What is known of a thread.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Local {
     /// What happens before whatever it does next, but for joins.
     clock: Clock,
@@ -54,10 +56,20 @@ struct Local {
 }
 
 impl Trace {
-    /// Forgets everything: an execution begins.
-    pub fn clear(&mut self) {
-        self.events.clear();
-        self.threads.clear();
+    /// Forgets all but so many steps: the next execution repeats these.
+    pub fn truncate(&mut self, steps: usize) {
+        self.events.truncate(steps);
+        // Births are in the order of the steps, and so are their numbers.
+        self.births.truncate(self.births.partition_point(|birth| birth.latest <= steps));
+        self.threads.clone_from(&self.births);
+        for Event { thread, clock, number, .. } in &self.events {
+            self.threads[*thread] = Local { clock: *clock, latest: *number };
+        }
+    }
+
+    /// The thread of the step at this position, if there is one.
+    pub fn thread_of(&self, position: usize) -> Option<Thread> {
+        self.events.get(position).map(|event| event.thread)
     }
 
     /// Takes note of the threads that were created since the last step. What a thread does happens after all that its creator
@@ -66,6 +78,7 @@ impl Trace {
         for thread in self.threads.len()..view.threads() {
             let clock = view.creator(thread).map_or([0; MOST_THREADS], |creator| self.threads[creator].clock);
             self.threads.push(Local { clock, latest: self.events.len() });
+            self.births.push(Local { clock, latest: self.events.len() });
         }
     }
 

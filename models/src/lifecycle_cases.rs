@@ -1,0 +1,179 @@
+//! Which race of whole lifecycles is played by which protocol: every race by every design, and by each defect that it must
+//! catch.
+
+use std::sync::LazyLock;
+
+use forcekill::OwnedFlags;
+use forcekill::steps::{Sound, Steps};
+
+use crate::designs::Design;
+use crate::lifecycle_defects as broken;
+use crate::lifecycle_designs::{Attempt2573Lifecycle, Merged2365Lifecycle, Pr2365Lifecycle};
+use crate::lifecycles::LifecycleRace;
+use crate::property::Property;
+use crate::races::drain_then_shutdown::DrainThenShutdown;
+use crate::races::lingering_against_teardown::LingeringAgainstTeardown;
+use crate::races::restart_against_shutdown::RestartAgainstShutdown;
+use crate::races::two_restarts::TwoRestarts;
+use crate::races::whole_life::WholeLife;
+use crate::scene::{LifecycleModel, Slots};
+use crate::stage::{ExploreBackend, ShuttleBackend};
+
+type ExploreScene = LifecycleModel<ExploreBackend>;
+type ShuttleScene = LifecycleModel<ShuttleBackend>;
+
+/// One race as played by one protocol, with its types erased.
+#[derive(Clone, Debug)]
+pub struct LifecycleCase {
+    /// The race's name.
+    pub model: &'static str,
+    /// What it settles.
+    pub properties: &'static [Property],
+    /// What it must have visited.
+    pub moments: &'static [&'static str],
+    /// The most PHP threads that it is searched with.
+    pub most_threads: usize,
+    /// The choices beside the schedule.
+    pub variants: &'static [&'static str],
+    /// The most PHP threads with which all slots are steps.
+    pub all_slots_up_to: usize,
+    /// Whose slots are steps otherwise.
+    pub needed_slots: fn(usize) -> Slots,
+    /// Under the explorer.
+    pub explore: fn(&ExploreScene, usize, usize),
+    /// Under shuttle.
+    pub shuttle: fn(&ShuttleScene, usize, usize),
+}
+
+impl LifecycleCase {
+    /// Whose slots are steps.
+    pub fn seen_slots(&self, php_threads: usize, variant: usize) -> Slots {
+        if php_threads <= self.all_slots_up_to { Slots::All } else { (self.needed_slots)(variant) }
+    }
+}
+
+/// A broken step of the lifecycle, and where it is refuted.
+pub(crate) struct Broken {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) caught_by: Vec<(LifecycleCase, Property)>,
+}
+
+fn case<R: LifecycleRace, D>() -> LifecycleCase
+where
+    D: Steps<ExploreScene, OwnedFlags> + Steps<ShuttleScene, OwnedFlags>,
+{
+    LifecycleCase {
+        model: R::NAME,
+        properties: R::PROPERTIES,
+        moments: R::MOMENTS,
+        most_threads: R::MOST_THREADS,
+        variants: R::VARIANTS,
+        all_slots_up_to: R::ALL_SLOTS_UP_TO,
+        needed_slots: R::needed_slots,
+        explore: R::play::<ExploreScene, D>,
+        shuttle: R::play::<ShuttleScene, D>,
+    }
+}
+
+/// Every race, as this protocol plays it.
+fn all<D>() -> Vec<LifecycleCase>
+where
+    D: Steps<ExploreScene, OwnedFlags> + Steps<ShuttleScene, OwnedFlags>,
+{
+    vec![
+        case::<RestartAgainstShutdown, D>(),
+        case::<TwoRestarts, D>(),
+        case::<DrainThenShutdown, D>(),
+        case::<LingeringAgainstTeardown, D>(),
+        case::<WholeLife, D>(),
+    ]
+}
+
+static FORCEKILL: LazyLock<Vec<LifecycleCase>> = LazyLock::new(all::<Sound>);
+static PR_2365: LazyLock<Vec<LifecycleCase>> = LazyLock::new(all::<Pr2365Lifecycle>);
+static MERGED_2365: LazyLock<Vec<LifecycleCase>> = LazyLock::new(all::<Merged2365Lifecycle>);
+static ATTEMPT_2573: LazyLock<Vec<LifecycleCase>> = LazyLock::new(all::<Attempt2573Lifecycle>);
+
+/// The races of a design.
+pub fn of(design: Design) -> &'static [LifecycleCase] {
+    match design {
+        Design::Forcekill => &FORCEKILL,
+        Design::Pr2365 => &PR_2365,
+        Design::Merged2365 => &MERGED_2365,
+        Design::Attempt2573 => &ATTEMPT_2573,
+    }
+}
+
+pub(crate) fn defects() -> Vec<Broken> {
+    use Property::{Bounded, LegalTransitions, NoDeadlock, RestartIsComplete, TeardownAlone};
+    let broken = |name, what, caught_by| Broken { name, what, caught_by };
+    vec![
+        broken(
+            "plain-sets",
+            "c1: Yielding and Abandoned are each set over whatever is there",
+            vec![
+                (case::<RestartAgainstShutdown, broken::PlainSets>(), LegalTransitions),
+                (case::<RestartAgainstShutdown, broken::PlainSets>(), NoDeadlock),
+            ],
+        ),
+        broken(
+            "yields-by-plain-set",
+            "c1, the drain's side alone mended: the thread sets Yielding over whatever is there",
+            vec![
+                (case::<RestartAgainstShutdown, broken::YieldsByPlainSet>(), LegalTransitions),
+                (case::<RestartAgainstShutdown, broken::YieldsByPlainSet>(), NoDeadlock),
+            ],
+        ),
+        broken(
+            "abandons-by-plain-set",
+            "c1, the thread's side alone mended, and c2: a thread that has let go is set Abandoned",
+            vec![(case::<RestartAgainstShutdown, broken::AbandonsByPlainSet>(), LegalTransitions)],
+        ),
+        broken(
+            "request-without-deadline",
+            "n: the safe request waits for as long as it takes",
+            vec![(case::<WholeLife, broken::RequestWithoutDeadline>(), Bounded)],
+        ),
+        broken(
+            "request-ignores-abandoned",
+            "the safe request waits for a thread that was abandoned",
+            vec![(case::<RestartAgainstShutdown, broken::RequestIgnoresAbandoned>(), Bounded)],
+        ),
+        broken(
+            "waits-for-the-killed",
+            "the wait after the kill has no deadline",
+            vec![(case::<RestartAgainstShutdown, broken::WaitsForTheKilled>(), Bounded)],
+        ),
+        broken(
+            "refused-are-not-counted",
+            "a thread that was refused is left out of the count",
+            vec![(case::<RestartAgainstShutdown, broken::RefusedAreNotCounted>(), RestartIsComplete)],
+        ),
+        broken(
+            "told-misses-shutting-down",
+            "a thread that has let go does not look for ShuttingDown",
+            vec![(case::<DrainThenShutdown, broken::ToldMissesShuttingDown>(), NoDeadlock)],
+        ),
+        broken(
+            "told-misses-abandoned",
+            "a thread that has let go does not look for Abandoned",
+            vec![(case::<DrainThenShutdown, broken::ToldMissesAbandoned>(), NoDeadlock)],
+        ),
+        broken(
+            "leaving-misses-abandoned",
+            "a thread that stands by does not look for Abandoned",
+            vec![(case::<RestartAgainstShutdown, broken::LeavingMissesAbandoned>(), NoDeadlock)],
+        ),
+        broken(
+            "awaits-restarting",
+            "a drain takes a thread in its script for one that has let go",
+            vec![(case::<RestartAgainstShutdown, broken::AwaitsRestarting>(), RestartIsComplete)],
+        ),
+        broken(
+            "counts-inside-the-thread",
+            "a: a thread is counted when it has started",
+            vec![(case::<LingeringAgainstTeardown, broken::CountsInsideTheThread>(), TeardownAlone)],
+        ),
+    ]
+}

@@ -1,0 +1,139 @@
+//! What a search is about: a race of the slot or of whole lifecycles, as one protocol plays it, in one size.
+
+use std::sync::Arc;
+
+use crate::cases::Case;
+use crate::lifecycle_cases::LifecycleCase;
+use crate::oracle::Oracle;
+use crate::property::Property;
+use crate::races::slow_machine::SlowMachine;
+use crate::races::{Race, Setting, Variant};
+use crate::scene::{LifecycleModel, Slots};
+use crate::stage::{Expiry, ExploreBackend, Model, ShuttleBackend};
+
+/// A race as one protocol plays it.
+#[derive(Clone, Copy, Debug)]
+pub enum AnyCase {
+    /// A race of one thread's slot; its size is the number of killers.
+    Slot(&'static Case),
+    /// A race of whole lifecycles; its size is the number of PHP threads.
+    Lifecycle(&'static LifecycleCase),
+}
+
+/// One execution's scenario, given the oracle that watches it.
+pub type Play = Arc<dyn Fn(&Arc<Oracle>) + Send + Sync>;
+
+impl AnyCase {
+    /// The race's name.
+    pub fn model(self) -> &'static str {
+        match self {
+            Self::Slot(case) => case.model,
+            Self::Lifecycle(case) => case.model,
+        }
+    }
+
+    /// What it settles.
+    pub fn properties(self) -> &'static [Property] {
+        match self {
+            Self::Slot(case) => case.properties,
+            Self::Lifecycle(case) => case.properties,
+        }
+    }
+
+    /// The moments that it must have visited.
+    pub fn moments(self) -> &'static [&'static str] {
+        match self {
+            Self::Slot(case) => case.moments,
+            Self::Lifecycle(case) => case.moments,
+        }
+    }
+
+    /// The largest size that it is searched in.
+    pub fn most(self) -> usize {
+        match self {
+            Self::Slot(case) if case.model == SlowMachine::NAME => 1,
+            Self::Slot(_) => 3,
+            Self::Lifecycle(case) => case.most_threads,
+        }
+    }
+
+    /// How many PHP threads a size means.
+    pub fn php_threads(self, size: usize) -> usize {
+        match self {
+            Self::Slot(_) => 1,
+            Self::Lifecycle(_) => size,
+        }
+    }
+
+    /// What a size is called.
+    pub fn size_name(self, size: usize) -> String {
+        let what = if matches!(self, Self::Slot(_)) { "killer" } else { "thread" };
+        format!("{size} {what}{}", if size == 1 { "" } else { "s" })
+    }
+
+    /// The choices beside the schedule.
+    pub fn variants(self, size: usize) -> Vec<Variant> {
+        match self {
+            Self::Slot(case) => (case.variants)(size),
+            Self::Lifecycle(case) => {
+                let named = case.variants.iter().enumerate().map(|(number, name)| Variant {
+                    name: (*name).to_string(),
+                    number,
+                    expiry: Expiry::AnyTime,
+                });
+                named.collect()
+            }
+        }
+    }
+
+    /// Whether no property can depend on a slot in this variant.
+    pub fn needs_no_slots(self, variant: &Variant) -> bool {
+        match self {
+            Self::Slot(_) => false,
+            Self::Lifecycle(case) => (case.needed_slots)(variant.number) == Slots::None,
+        }
+    }
+
+    /// The scenario on shuttle.
+    pub fn on_shuttle(self, size: usize, variant: &Variant) -> Play {
+        let (expiry, number) = (variant.expiry, variant.number);
+        match self {
+            Self::Slot(case) => {
+                let setting = Setting::new(size, variant);
+                Arc::new(move |oracle| {
+                    (case.shuttle)(&Model::new(ShuttleBackend, Arc::clone(oracle), expiry), &setting);
+                })
+            }
+            Self::Lifecycle(case) => {
+                let slots = case.seen_slots(size, number);
+                Arc::new(move |oracle| {
+                    let scene = LifecycleModel::new(ShuttleBackend, Arc::clone(oracle), size, slots);
+                    (case.shuttle)(&scene, size, number);
+                })
+            }
+        }
+    }
+
+    /// The scenario on the explorer. A lean one has only those slots as steps that a property can depend on.
+    pub fn on_explorer(self, size: usize, variant: &Variant, is_lean: bool) -> Play {
+        let (expiry, number) = (variant.expiry, variant.number);
+        match self {
+            Self::Slot(case) => {
+                let setting = Setting::new(size, variant);
+                Arc::new(move |oracle| {
+                    (case.explorer)(&Model::new(ExploreBackend, Arc::clone(oracle), expiry), &setting);
+                })
+            }
+            Self::Lifecycle(case) => {
+                let slots = match is_lean {
+                    true => (case.needed_slots)(number),
+                    false => case.seen_slots(size, number),
+                };
+                Arc::new(move |oracle| {
+                    let scene = LifecycleModel::new(ExploreBackend, Arc::clone(oracle), size, slots);
+                    (case.explore)(&scene, size, number);
+                })
+            }
+        }
+    }
+}
