@@ -34,6 +34,46 @@ fn a_deadline_that_has_passed_answers_what_the_predicate_does() {
     }
 }
 
+#[test]
+fn a_wait_gives_up_only_where_there_is_no_answer_and_its_change_stays() {
+    let (native, monitor) = monitor(1);
+    let given_up = Cell::new(0);
+    let give_up = |value: &mut u32| {
+        given_up.set(given_up.get() + 1);
+        *value += 10;
+        *value
+    };
+    let deadline = native.now();
+    assert_eq!(monitor.wait_until_or(deadline, at_least(1), give_up), 1);
+    assert_eq!(given_up.get(), 0, "a wait gave up although its answer was there");
+    assert_eq!(monitor.wait_until_or(deadline, at_least(2), give_up), 11);
+    assert_eq!((given_up.get(), monitor.with(|value| *value)), (1, 11));
+}
+
+#[test]
+fn what_a_wait_changes_when_it_gives_up_wakes_another() {
+    let (native, monitor) = monitor(0);
+    let (looked, looks) = mpsc::channel();
+    let patient = thread::spawn({
+        let monitor = Arc::clone(&monitor);
+        move || {
+            monitor.wait(|value| {
+                let _ = looked.send(());
+                at_least(1)(value)
+            })
+        }
+    });
+    looks.recv().unwrap();
+    let deadline = native.now() + SOON;
+    let answer = monitor.wait_until_or(deadline, at_least(2), |value| {
+        *value = 1;
+        0
+    });
+    assert_eq!(answer, 0);
+    assert!(native.now() >= deadline, "gave up at {:?}, before {deadline:?}", native.now());
+    assert_eq!(patient.join().unwrap(), 1);
+}
+
 /// The wait looks, sleeps, and its limit ends while a change is under way that began before and ends after the deadline.
 #[test]
 fn the_answer_that_is_there_at_the_deadline_counts() {
@@ -152,7 +192,11 @@ fn a_panic_in_a_section_leaves_the_monitor_usable() {
     let in_a_timed_wait = catch_unwind(AssertUnwindSafe(|| {
         monitor.wait_until(native.now() + FAR_AWAY, |_| -> Option<()> { panic!("in a timed wait") })
     }));
-    assert!(in_a_change.is_err() && in_a_wait.is_err() && in_a_timed_wait.is_err());
+    let in_an_expiry = catch_unwind(AssertUnwindSafe(|| {
+        monitor.wait_until_or(native.now(), |_| None, |_| -> () { panic!("in a wait that gives up") })
+    }));
+    assert!(in_a_change.is_err() && in_a_wait.is_err());
+    assert!(in_a_timed_wait.is_err() && in_an_expiry.is_err());
     monitor.with(|value| *value = 2);
     assert_eq!(waiter.join().unwrap(), 2);
     assert_eq!(monitor.wait_until(native.now(), at_least(3)), None);
