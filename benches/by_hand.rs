@@ -163,7 +163,9 @@ impl HandSlot {
     fn acknowledge(&self, run: u64) {
         let mut last = self.last_ended.lock().unwrap_or_else(PoisonError::into_inner);
         last.run = last.run.max(run);
-        if last.waiters > 0 {
+        let somebody_sleeps = last.waiters > 0;
+        drop(last);
+        if somebody_sleeps {
             self.changed.notify_all();
         }
     }

@@ -7,6 +7,10 @@
 #[cfg(target_os = "linux")]
 pub mod by_hand;
 #[cfg(target_os = "linux")]
+pub mod futex;
+#[cfg(target_os = "linux")]
+pub mod monitors;
+#[cfg(target_os = "linux")]
 pub mod pairs;
 #[cfg(target_os = "linux")]
 pub mod parity;

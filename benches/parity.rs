@@ -70,6 +70,19 @@ pub fn compare_until(limit: f64, rounds: u32, mut round: impl FnMut() -> Compari
     best
 }
 
+/// The medians of any number of operations that are run in turns, in nanoseconds an operation.
+pub fn medians(turns: usize, batch: u32, operations: &mut [Box<dyn FnMut() + '_>]) -> Vec<f64> {
+    let mut times = vec![Vec::with_capacity(turns); operations.len()];
+    for turn in 0..turns {
+        for nth in 0..operations.len() {
+            // Who goes first changes, as in `compare`.
+            let which = (turn + nth) % operations.len();
+            times[which].push(timed(batch, &mut operations[which]));
+        }
+    }
+    times.into_iter().map(median).collect()
+}
+
 fn timed<R>(batch: u32, operation: &mut impl FnMut() -> R) -> f64 {
     let start = Instant::now();
     for _ in 0..batch {

@@ -14,6 +14,7 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+pub mod monitor;
 mod native;
 mod std_sync;
 
@@ -21,7 +22,7 @@ mod std_sync;
 pub(crate) mod unix;
 
 pub use native::{Native, NativeConfig, NativeTarget};
-pub use std_sync::{StdLock, StdMonitor};
+pub use std_sync::{StdCondition, StdLock, StdMonitor};
 
 /// What the operating system offers to the library.
 ///

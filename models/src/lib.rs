@@ -8,6 +8,7 @@ pub mod lifecycle_cases;
 pub mod lifecycle_defects;
 pub mod lifecycle_designs;
 pub mod lifecycles;
+pub mod monitor_proof;
 pub mod oracle;
 pub mod property;
 pub mod protocol;

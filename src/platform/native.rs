@@ -3,9 +3,10 @@
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use super::monitor::Watched;
 #[cfg(unix)]
 use super::unix::{KillSignal, UnixTarget, signal_handler};
-use super::{MonitorValue, Obstacle, Platform, SpawnError, StdLock, StdMonitor, Wake};
+use super::{MonitorValue, Obstacle, Platform, SpawnError, StdCondition, StdLock, StdMonitor, Wake};
 
 /// How the real platform wakes threads.
 ///
@@ -122,7 +123,7 @@ impl Platform for Native {
     }
 
     fn monitor<T: MonitorValue>(&self, value: T) -> StdMonitor<T> {
-        StdMonitor::new(value, self.origin)
+        StdMonitor::new(StdCondition::new(Watched::new(value), self.origin))
     }
 
     fn spawn(&self, body: impl FnOnce() + Send + 'static) -> Result<(), SpawnError> {

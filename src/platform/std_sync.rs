@@ -1,10 +1,11 @@
-//! Lock, monitor and flag of the real platform, on the standard library's primitives.
+//! Lock, flag and what a monitor is made of on the real platform, on the standard library's primitives.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use super::{Answer, Flag, Lock, Monitor, MonitorValue};
+use super::monitor::{Condition, CondvarMonitor, Watched};
+use super::{Flag, Lock};
 
 impl Flag for AtomicBool {
     #[inline]
@@ -46,81 +47,52 @@ impl<T: Send + Sync> Lock<T> for StdLock<T> {
     }
 }
 
-/// [`Monitor`] as a mutex and a condition variable. The number of waiters stands beside the value, because a
-/// notification is a system call even when nobody waits, and the end of a run is a hot path.
+/// The standard library's mutex, condition variable and clock. Poison is ignored, as for [`StdLock`].
 #[derive(Debug)]
-pub struct StdMonitor<T> {
-    state: Mutex<Watched<T>>,
+pub struct StdCondition<S> {
+    state: Mutex<S>,
     changed: Condvar,
     origin: Instant,
 }
 
-#[derive(Debug)]
-struct Watched<T> {
-    value: T,
-    waiters: usize,
+/// The monitor of the real platform.
+pub type StdMonitor<T> = CondvarMonitor<T, StdCondition<Watched<T>>>;
+
+impl<S> StdCondition<S> {
+    /// A mutex around `state`, with a clock that counts from `origin`.
+    pub fn new(state: S, origin: Instant) -> Self {
+        Self { state: Mutex::new(state), changed: Condvar::new(), origin }
+    }
 }
 
-impl<T> StdMonitor<T> {
-    pub(super) fn new(value: T, origin: Instant) -> Self {
-        Self { state: Mutex::new(Watched { value, waiters: 0 }), changed: Condvar::new(), origin }
-    }
+impl<S: Send> Condition<S> for StdCondition<S> {
+    type Guard<'a>
+        = MutexGuard<'a, S>
+    where
+        Self: 'a;
 
-    fn state(&self) -> MutexGuard<'_, Watched<T>> {
+    #[inline]
+    fn lock(&self) -> MutexGuard<'_, S> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn notify(&self, state: &Watched<T>) {
-        if state.waiters > 0 {
-            self.changed.notify_all();
-        }
-    }
-}
-
-impl<T: MonitorValue> Monitor<T> for StdMonitor<T> {
     #[inline]
-    fn with<R: Answer>(&self, change: impl Fn(&mut T) -> R) -> R {
-        let mut state = self.state();
-        let result = change(&mut state.value);
-        self.notify(&state);
-        result
+    fn wait<'a>(&'a self, guard: MutexGuard<'a, S>) -> MutexGuard<'a, S> {
+        self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<R: Answer>(&self, ready: impl Fn(&mut T) -> Option<R>) -> R {
-        let mut state = self.state();
-        loop {
-            if let Some(answer) = ready(&mut state.value) {
-                self.notify(&state);
-                return answer;
-            }
-            state.waiters += 1;
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.waiters -= 1;
-        }
+    #[inline]
+    fn wait_timeout<'a>(&'a self, guard: MutexGuard<'a, S>, left: Duration) -> MutexGuard<'a, S> {
+        self.changed.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    fn wait_until_or<R: Answer>(
-        &self,
-        deadline: Duration,
-        ready: impl Fn(&mut T) -> Option<R>,
-        expired: impl Fn(&mut T) -> R,
-    ) -> R {
-        let mut state = self.state();
-        loop {
-            // Asked before the clock is read: an answer that is there when the deadline passes counts.
-            if let Some(answer) = ready(&mut state.value) {
-                self.notify(&state);
-                return answer;
-            }
-            let left = deadline.saturating_sub(self.origin.elapsed());
-            if left.is_zero() {
-                let answer = expired(&mut state.value);
-                self.notify(&state);
-                return answer;
-            }
-            state.waiters += 1;
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-            state.waiters -= 1;
-        }
+    #[inline]
+    fn notify_all(&self) {
+        self.changed.notify_all();
+    }
+
+    #[inline]
+    fn now(&self) -> Duration {
+        self.origin.elapsed()
     }
 }
