@@ -8,6 +8,7 @@ use forcekill::steps::{Sound, Steps};
 use crate::defects as broken;
 use crate::designs::{Design, Pr2365};
 use crate::lifecycle_cases::{self, LifecycleCase};
+use crate::monitor_proof;
 use crate::property::Property;
 use crate::races::clear_against_kill::ClearAgainstKill;
 use crate::races::exit_against_kill::ExitAgainstKill;
@@ -75,6 +76,8 @@ pub enum CaughtIn {
     Slot(Case),
     /// Of whole lifecycles.
     Lifecycle(LifecycleCase),
+    /// Of the monitor by itself.
+    Monitor(&'static monitor_proof::Defect, &'static monitor_proof::Caught),
 }
 
 impl CaughtIn {
@@ -83,6 +86,7 @@ impl CaughtIn {
         match self {
             Self::Slot(case) => AnyCase::Slot(case),
             Self::Lifecycle(case) => AnyCase::Lifecycle(case),
+            Self::Monitor(defect, caught) => AnyCase::Monitor(caught.scenario(), Some((defect, caught))),
         }
     }
 }
@@ -184,6 +188,15 @@ fn defects() -> Vec<Defect> {
             engines: Engines::Interleavings,
         });
         Defect { name: broken.name, what: broken.what, caught_by: caught.collect() }
+    }));
+    defects.extend(monitor_proof::defects().iter().map(|defect| {
+        let caught = defect.caught_by.iter().map(|caught| Caught {
+            case: CaughtIn::Monitor(defect, caught),
+            property: caught.property,
+            size: 1,
+            engines: Engines::LoomAlone,
+        });
+        Defect { name: defect.name, what: defect.what, caught_by: caught.collect() }
     }));
     defects
 }

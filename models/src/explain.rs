@@ -43,7 +43,7 @@ pub fn shortest(protocol: Protocol, property: Property) -> Result<Option<Explana
     };
     for engine in engines {
         let mut shortest: Option<Explanation> = None;
-        let played = cases.iter().filter(|case| engine != Engine::Loom || matches!(case, AnyCase::Slot(_)));
+        let played = cases.iter().filter(|case| case.is_played_by(engine));
         for &case in played {
             for schedule in Task::single(protocol, case, property, engine).refute_each_variant() {
                 let again = schedule.replay()?;

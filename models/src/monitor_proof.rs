@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 pub use broken::{Caught, Defect};
 pub use loom_condition::LoomCondition;
-pub use replay::{Execution, replay};
+pub use replay::{Execution, replay, waits};
 pub use scenarios::Scenario;
 pub use world::World;
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use crate::cases::{self, Defect};
 use crate::designs::Design;
 use crate::lifecycle_cases;
+use crate::monitor_proof;
 use crate::subject::AnyCase;
 
 /// A design or a defect.
@@ -23,7 +24,11 @@ impl Protocol {
         match self {
             Self::Design(design) => {
                 let slot = cases::of(design).iter().map(AnyCase::Slot);
-                slot.chain(lifecycle_cases::of(design).iter().map(AnyCase::Lifecycle)).collect()
+                let lifecycles = lifecycle_cases::of(design).iter().map(AnyCase::Lifecycle);
+                // The monitor is ours; the historic designs have Go's.
+                let own = if design == Design::Forcekill { monitor_proof::scenarios() } else { &[] };
+                let monitor = own.iter().map(|scenario| AnyCase::Monitor(scenario, None));
+                slot.chain(lifecycles).chain(monitor).collect()
             }
             Self::Defect(defect) => defect.caught_by.iter().map(|caught| caught.case.as_any()).collect(),
         }

@@ -10,6 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::monitor_proof::Execution;
 use crate::oracle::{Oracle, Step, Violation};
 use crate::property::Property;
 use crate::protocol::Protocol;
@@ -55,6 +56,14 @@ impl Schedule {
     /// If the schedule is of another program: its race or variant is not there.
     pub fn replay(&self) -> Result<Replayed, String> {
         let variant = self.find_variant()?;
+        if let (AnyCase::Monitor(scenario, broken), Steps::Loom { execution, .. }) = (self.case, &self.steps)
+        {
+            let (defect, spurious) = (broken.map(|(defect, _)| defect), variant.number as u32);
+            let (violation, steps) =
+                Execution { defect, scenario, spurious, execution: *execution }.replay()?;
+            let violation = violation.filter(|violation| violation.property == self.property);
+            return Ok(Replayed { violation, steps });
+        }
         let from = if let Steps::Loom { execution, .. } = &self.steps { *execution } else { 1 };
         let oracle = Oracle::tracing(&[self.property], from);
         let oracle = Arc::new(match &self.steps {
@@ -68,8 +77,8 @@ impl Schedule {
                 let search = LoomSearch { bound: *bound, reads, limit: NO_LIMIT, last: Some(*execution) };
                 search.run(case, &Setting::new(self.size, &variant), &variant, &oracle)
             }
-            (Steps::Loom { .. }, AnyCase::Lifecycle(_)) => {
-                return Err(format!("loom does not play the model '{}'", self.case.model()));
+            (Steps::Loom { .. }, AnyCase::Lifecycle(_)) | (_, AnyCase::Monitor(..)) => {
+                return Err(format!("this engine does not play the model '{}'", self.case.model()));
             }
             (Steps::Shuttle { padding, choices }, case) => {
                 let play = case.on_shuttle(self.size, &variant);

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use crate::cases::Case;
 use crate::lifecycle_cases::LifecycleCase;
+use crate::monitor_proof::{self, Scenario};
 use crate::oracle::Oracle;
 use crate::property::Property;
+use crate::prove::Engine;
 use crate::races::slow_machine::SlowMachine;
 use crate::races::{Race, Setting, Variant};
 use crate::scene::{LifecycleModel, Slots};
@@ -18,7 +20,12 @@ pub enum AnyCase {
     Slot(&'static Case),
     /// A race of whole lifecycles; its size is the number of PHP threads.
     Lifecycle(&'static LifecycleCase),
+    /// The real monitor by itself, under loom, with the library's own steps or with a broken one. It has one size.
+    Monitor(&'static Scenario, Option<(&'static monitor_proof::Defect, &'static monitor_proof::Caught)>),
 }
+
+/// Schedules are refused, and searches not made, where this would be violated.
+const LOOM_ALONE: &str = "the monitor is played by loom alone";
 
 /// One execution's scenario, given the oracle that watches it.
 pub type Play = Arc<dyn Fn(&Arc<Oracle>) + Send + Sync>;
@@ -29,6 +36,7 @@ impl AnyCase {
         match self {
             Self::Slot(case) => case.model,
             Self::Lifecycle(case) => case.model,
+            Self::Monitor(scenario, _) => scenario.model,
         }
     }
 
@@ -37,6 +45,7 @@ impl AnyCase {
         match self {
             Self::Slot(case) => case.properties,
             Self::Lifecycle(case) => case.properties,
+            Self::Monitor(scenario, _) => scenario.properties,
         }
     }
 
@@ -45,6 +54,7 @@ impl AnyCase {
         match self {
             Self::Slot(case) => case.moments,
             Self::Lifecycle(case) => case.moments,
+            Self::Monitor(scenario, _) => scenario.moments,
         }
     }
 
@@ -54,20 +64,34 @@ impl AnyCase {
             Self::Slot(case) if case.model == SlowMachine::NAME => 1,
             Self::Slot(_) => 3,
             Self::Lifecycle(case) => case.most_threads,
+            Self::Monitor(..) => 1,
+        }
+    }
+
+    /// Whether this engine plays it.
+    pub fn is_played_by(self, engine: Engine) -> bool {
+        match self {
+            Self::Slot(_) => true,
+            Self::Lifecycle(_) => engine != Engine::Loom,
+            Self::Monitor(..) => engine == Engine::Loom,
         }
     }
 
     /// How many PHP threads a size means.
     pub fn php_threads(self, size: usize) -> usize {
         match self {
-            Self::Slot(_) => 1,
+            Self::Slot(_) | Self::Monitor(..) => 1,
             Self::Lifecycle(_) => size,
         }
     }
 
     /// What a size is called.
     pub fn size_name(self, size: usize) -> String {
-        let what = if matches!(self, Self::Slot(_)) { "killer" } else { "thread" };
+        let what = match self {
+            Self::Slot(_) => "killer",
+            Self::Lifecycle(_) => "thread",
+            Self::Monitor(..) => return "by itself".to_string(),
+        };
         format!("{size} {what}{}", if size == 1 { "" } else { "s" })
     }
 
@@ -85,13 +109,22 @@ impl AnyCase {
                 });
                 named.collect()
             }
+            Self::Monitor(scenario, _) => {
+                let sets = scenario.spurious_sets.clone();
+                let named = sets.map(|set| Variant {
+                    name: monitor_proof::waits(set),
+                    number: set as usize,
+                    expiry: Expiry::AnyTime,
+                });
+                named.collect()
+            }
         }
     }
 
     /// Whether no property can depend on a slot in this variant.
     pub fn needs_no_slots(self, variant: &Variant) -> bool {
         match self {
-            Self::Slot(_) => false,
+            Self::Slot(_) | Self::Monitor(..) => false,
             Self::Lifecycle(case) => (case.needed_slots)(variant.number) == Slots::None,
         }
     }
@@ -113,6 +146,7 @@ impl AnyCase {
                     (case.shuttle)(&scene, size, number);
                 })
             }
+            Self::Monitor(..) => unreachable!("{LOOM_ALONE}"),
         }
     }
 
@@ -136,6 +170,7 @@ impl AnyCase {
                     (case.explore)(&scene, size, number);
                 })
             }
+            Self::Monitor(..) => unreachable!("{LOOM_ALONE}"),
         }
     }
 }

@@ -2,7 +2,8 @@
 //! not covered stand at the head of each race's file.
 
 use forcekill_models::designs::Design;
-use forcekill_models::prove::{self, Options, Report, Verdict};
+use forcekill_models::prove::{self, Cell, Engine, Options, Report, Verdict};
+use forcekill_models::subject::AnyCase;
 
 /// Searches one model, for both designs and its defects, and asserts all that `prove` claims.
 fn prove(model: &str) -> Report {
@@ -11,10 +12,16 @@ fn prove(model: &str) -> Report {
     assert!(!report.cells.is_empty(), "no search settles {model}");
     assert_eq!(report.shortcomings(), Vec::<String>::new());
     assert!(report.reached.values().all(|hits| *hits > 0) && !report.reached.is_empty());
-    for cell in report.cells.iter().filter(|cell| cell.protocol.is_ours() && cell.killers < 3) {
-        assert_eq!(cell.verdict, Verdict::Proved, "{} {} {:?}", cell.property, cell.killers, cell.engine);
+    let small = |cell: &&Cell| cell.protocol.is_ours() && cell.size < 3 && !is_left_to_chance(cell);
+    for cell in report.cells.iter().filter(small) {
+        assert_eq!(cell.verdict, Verdict::Proved, "{} {} {:?}", cell.property, cell.size, cell.engine);
     }
     report
+}
+
+/// shuttle does not get through two whole threads: there it is the second opinion of a sample.
+fn is_left_to_chance(cell: &Cell) -> bool {
+    matches!(cell.case, AnyCase::Lifecycle(_)) && cell.engine == Engine::Shuttle && cell.size > 1
 }
 
 /// Which properties the pull request breaks in a report.
@@ -22,6 +29,7 @@ fn broken_by_the_pull_request(report: &Report) -> Vec<&'static str> {
     let theirs = report.cells.iter().filter(|cell| cell.protocol.to_string() == Design::Pr2365.name());
     let mut broken: Vec<_> =
         theirs.filter(|cell| cell.verdict == Verdict::Refuted).map(|cell| cell.property.id()).collect();
+    broken.sort_unstable();
     broken.dedup();
     broken
 }
@@ -64,4 +72,29 @@ fn flag_order() {
 #[test]
 fn release_once() {
     assert!(broken_by_the_pull_request(&prove("release-once")).is_empty());
+}
+
+#[test]
+fn two_restarts() {
+    prove("two-restarts");
+}
+
+#[test]
+fn drain_then_shutdown() {
+    prove("drain-then-shutdown");
+}
+
+/// Fault a: the pull request counts a thread when it has started.
+#[test]
+fn lingering_against_teardown() {
+    assert_eq!(broken_by_the_pull_request(&prove("lingering-against-teardown")), ["teardown-alone"]);
+}
+
+/// And the table of states is taken as a whole.
+#[test]
+fn whole_life() {
+    let report = prove("whole-life");
+    assert!(report.covers_table() && report.missing_transitions().is_empty());
+    let broken = broken_by_the_pull_request(&report);
+    assert_eq!(broken, ["bounded", "late-unwind-is-safe", "legal-transitions", "no-deadlock"]);
 }

@@ -109,7 +109,8 @@ impl FromStr for Execution {
     }
 }
 
-fn waits(spurious: u32) -> String {
+/// The waits that return for no reason, as text.
+pub fn waits(spurious: u32) -> String {
     if spurious == 0 {
         return "none".to_string();
     }

@@ -20,8 +20,10 @@ pub(super) type Play = fn(&Arc<World>);
 /// One thing to search.
 #[derive(Debug)]
 pub struct Scenario {
-    /// What reports and replays call it.
+    /// What the proof calls it.
     pub name: &'static str,
+    /// What reports and schedules call it, beside the models of other things.
+    pub model: &'static str,
     /// What is claimed of it.
     pub properties: &'static [Property],
     /// What a search of it must have reached.
@@ -58,6 +60,7 @@ macro_rules! scenarios {
     ($($name:literal $play:ident $spurious_sets:expr, [$($moment:ident)*];)*) => {
         pub(super) static SCENARIOS: &[Scenario] = &[$(Scenario {
             name: $name,
+            model: concat!("monitor-", $name),
             properties: CLAIMS,
             moments: &[$($moment),*],
             spurious_sets: $spurious_sets,

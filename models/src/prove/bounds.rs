@@ -51,6 +51,7 @@ pub(super) fn searches(design: Design, case: AnyCase, size: usize) -> Vec<(Engin
             vec![(Engine::Loom, false), (Engine::Shuttle, false), explore]
         }
         AnyCase::Slot(_) => vec![(Engine::Loom, false), (Engine::Shuttle, false)],
+        AnyCase::Monitor(..) => vec![(Engine::Loom, false)],
         // A historic design breaks in the smallest size, or not at all.
         AnyCase::Lifecycle(_) if !ours && size > 1 => vec![],
         AnyCase::Lifecycle(_) if size < 3 && has_cross_check(case, size) => {
@@ -86,7 +87,7 @@ pub(super) fn bounded_settings() -> Settings {
 pub(super) fn shuttle_bound(case: AnyCase, _size: usize) -> usize {
     match case {
         AnyCase::Slot(_) => 2,
-        AnyCase::Lifecycle(_) => 1,
+        AnyCase::Lifecycle(_) | AnyCase::Monitor(..) => 1,
     }
 }
 

@@ -8,6 +8,7 @@ use super::outcome::{Cell, Verdict};
 use crate::cases::{Case, Engines, all_defects};
 use crate::designs::Design;
 use crate::explorer::search::Kind;
+use crate::monitor_proof::{self, Refutation, Scenario};
 use crate::oracle::{Oracle, Violation};
 use crate::property::Property;
 use crate::protocol::Protocol;
@@ -17,6 +18,7 @@ use crate::search::explore_search::explore;
 use crate::search::loom_search::LoomSearch;
 use crate::search::shuttle_search::Strategy;
 use crate::search::{Outcome, Steps};
+use crate::stage::Expiry;
 use crate::subject::AnyCase;
 
 /// Which searches to make.
@@ -103,7 +105,7 @@ pub fn tasks(options: &Options) -> Vec<Task> {
                 for searches in bounds::searches(design, case, size) {
                     // Ours are searched for all properties of a race at once: nothing is to break. Of the others each
                     // property is searched for the shortest way to break it.
-                    if design == Design::Forcekill && matches!(case, AnyCase::Lifecycle(_)) {
+                    if design == Design::Forcekill && !matches!(case, AnyCase::Slot(_)) {
                         add(protocol, case, case.properties(), size, searches);
                     } else {
                         for property in case.properties() {
@@ -122,7 +124,10 @@ pub fn tasks(options: &Options) -> Vec<Task> {
             }
         }
     }
-    let is_long = |task: &Task| task.engine == Engine::Loom && task.size != 1 && task.protocol.is_ours();
+    let is_long = |task: &Task| {
+        let is_large = task.size != 1 || matches!(task.case, AnyCase::Monitor(..));
+        task.engine == Engine::Loom && is_large && task.protocol.is_ours()
+    };
     tasks.sort_by_key(|task| std::cmp::Reverse((task.is_wide(), is_long(task))));
     tasks
 }
@@ -156,6 +161,10 @@ impl Task {
 
     /// The first failure of each variant that has one.
     pub fn refute_each_variant(&self) -> Vec<Schedule> {
+        if let AnyCase::Monitor(scenario, broken) = self.case {
+            let refuted = self.run_monitor(scenario, broken).cells.into_iter();
+            return refuted.filter_map(|cell| cell.refutation).map(|(schedule, _)| schedule).collect();
+        }
         let refute = |variant: Variant| {
             let searched = self.search_variants(&self.oracle(), &[variant]);
             searched.refuted.into_iter().next().map(|(_, schedule, _)| schedule)
@@ -163,14 +172,34 @@ impl Task {
         self.case.variants(self.size).into_iter().filter_map(refute).collect()
     }
 
+    /// The first failure of all variants, in their order.
+    pub fn first_refutation(&self) -> Option<Schedule> {
+        let refuted = self.run().cells.into_iter().find_map(|cell| cell.refutation);
+        refuted.map(|(schedule, _)| schedule)
+    }
+
     /// Makes the search.
     pub(super) fn run(&self) -> TaskResult {
+        if let AnyCase::Monitor(scenario, broken) = self.case {
+            return self.run_monitor(scenario, broken);
+        }
         let started = Instant::now();
         let oracle = self.oracle();
         let mut variants = self.case.variants(self.size);
         variants.retain(|variant| self.is_searched(variant));
         let searched = self.search_variants(&oracle, &variants);
         let seconds = started.elapsed().as_secs_f64();
+        let cells = self.cells(&searched, self.bound(), (oracle.executions(), seconds));
+        TaskResult { task: self.clone(), cells, moments: oracle.moments(), taken: oracle.taken() }
+    }
+
+    /// A cell for each property.
+    fn cells(
+        &self,
+        searched: &Searched,
+        preemption_bound: Option<usize>,
+        (executions, seconds): (u64, f64),
+    ) -> Vec<Cell> {
         let cell = |property: &Property| {
             let refutation = searched.refuted.iter().find(|(of, _, _)| of == property);
             let refutation = refutation.map(|(_, schedule, what)| (schedule.clone(), what.clone()));
@@ -187,14 +216,38 @@ impl Task {
                 engine: self.engine,
                 cross_check: self.cross_check,
                 verdict,
-                preemption_bound: self.bound(),
-                executions: oracle.executions(),
+                preemption_bound,
+                executions,
                 seconds,
                 refutation,
             }
         };
-        let cells = self.properties.iter().map(cell).collect();
-        TaskResult { task: self.clone(), cells, moments: oracle.moments(), taken: oracle.taken() }
+        self.properties.iter().map(cell).collect()
+    }
+
+    /// The real monitor by itself: its proof has searches of its own.
+    fn run_monitor(
+        &self,
+        scenario: &'static Scenario,
+        broken: Option<(&'static monitor_proof::Defect, &'static monitor_proof::Caught)>,
+    ) -> TaskResult {
+        let limit = loom_limit(self.deep);
+        let found = match broken {
+            Some((defect, caught)) => defect.refute(caught, limit),
+            None => scenario.prove_all(limit),
+        };
+        let refuted = found.refutation.map(|refutation| {
+            let Refutation { violation, execution } = refutation;
+            let number = execution.spurious as usize;
+            let name = monitor_proof::waits(execution.spurious);
+            let variant = Variant { name, number, expiry: Expiry::AnyTime };
+            let steps = Steps::Loom { bound: None, rmw_reads: false, execution: execution.execution };
+            (violation.property, self.schedule(&variant, violation.property, steps), violation.what)
+        });
+        let all = found.verdict == Verdict::Proved;
+        let searched = Searched { all, refuted: refuted.into_iter().collect() };
+        let cells = self.cells(&searched, found.preemption_bound, (found.executions, found.seconds));
+        TaskResult { task: self.clone(), cells, moments: found.moments, taken: Vec::new() }
     }
 
     fn bound(&self) -> Option<usize> {
@@ -213,8 +266,8 @@ impl Task {
     fn search_variants(&self, oracle: &Arc<Oracle>, variants: &[Variant]) -> Searched {
         match (self.engine, self.case) {
             (Engine::Loom, AnyCase::Slot(case)) => self.search_with_loom(case, oracle, variants),
-            (Engine::Loom, AnyCase::Lifecycle(_)) => {
-                unreachable!("no search of a lifecycle is asked of loom: see bounds::searches")
+            (_, AnyCase::Monitor(..)) | (Engine::Loom, AnyCase::Lifecycle(_)) => {
+                unreachable!("no such search is made: see bounds::searches")
             }
             (Engine::Shuttle, _) => {
                 let ways = shuttle_strategies(self.case, self.size, self.deep);

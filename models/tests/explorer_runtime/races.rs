@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use forcekill_models::cases::{self, Case};
+use forcekill_models::cases::{self, Case, CaughtIn};
 use forcekill_models::designs::Design;
 use forcekill_models::explorer::{Coroutines, Program, ShuttleProgram};
 use forcekill_models::oracle::Oracle;
@@ -38,7 +38,8 @@ fn search(case: &Case, property: Property, variant: usize, limit: u64) -> (Dfs, 
 fn clear_after_free_is_found() {
     let defect = cases::all_defects().iter().find(|defect| defect.name == "clear-after-free").unwrap();
     let caught = &defect.caught_by[0];
-    let found = [0, 1].map(|variant| search(&caught.case, caught.property, variant, u64::MAX).1);
+    let CaughtIn::Slot(case) = &caught.case else { panic!("a race of the slot") };
+    let found = [0, 1].map(|variant| search(case, caught.property, variant, u64::MAX).1);
     let expected = "a flag was accessed after its storage was freed".to_string();
     assert_eq!(
         found,
@@ -62,7 +63,11 @@ fn the_sound_protocol_never_touches_freed_storage() {
 #[test]
 fn every_race_can_be_played() {
     let caught = cases::all_defects().iter().flat_map(|defect| &defect.caught_by);
-    let all = caught.map(|caught| &caught.case).chain(cases::of(Design::Forcekill));
+    let caught = caught.filter_map(|caught| match &caught.case {
+        CaughtIn::Slot(case) => Some(case),
+        _ => None,
+    });
+    let all = caught.chain(cases::of(Design::Forcekill));
     for case in all {
         for (property, variant) in case
             .properties
