@@ -28,16 +28,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use broken::{Caught, Defect};
-pub use loom_condition::LoomCondition;
 pub use replay::{Execution, replay, waits};
 pub use scenarios::Scenario;
-pub use world::World;
 
 use crate::oracle::{Oracle, Violation};
 use crate::property::Property;
 use crate::prove::Verdict;
 use crate::search::quiet;
 use scenarios::Play;
+use world::World;
 
 /// What a search of one scenario came to.
 #[derive(Clone, Debug)]

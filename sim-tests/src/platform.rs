@@ -186,11 +186,15 @@ impl<T: MonitorValue> Monitor<T> for SimMonitor<T> {
             }
             // What is due exactly at the deadline still happens, and `ready` is asked once more after it.
             if !self.world.step(deadline) {
-                let mut value = self.value();
-                return ready(&mut value).unwrap_or_else(|| {
+                let (answer, has_expired) = {
+                    let mut value = self.value();
+                    ready(&mut value).map_or_else(|| (expired(&mut value), true), |answer| (answer, false))
+                };
+                // Outside the section: what happens in the gap after this wait may use this monitor.
+                if has_expired {
                     self.world.wait_expired();
-                    expired(&mut value)
-                });
+                }
+                return answer;
             }
         }
     }

@@ -40,6 +40,8 @@ pub fn explore(
     oracle: &Oracle,
 ) -> Explored {
     let watched = properties.to_vec();
+    // An earlier search on this thread watched for something else, and what is watched decides what is a step.
+    ORACLE.set(None);
     let program = scenario(play, &watched);
     let found: Found<Watcher> = search(&program, kind, settings, || {
         let own = Arc::new(Oracle::watching(&watched).that_confirms());
