@@ -154,11 +154,6 @@ pub(crate) fn defects() -> Vec<Broken> {
             vec![(case::<RestartAgainstShutdown, broken::RefusedAreNotCounted>(), RestartIsComplete)],
         ),
         broken(
-            "told-misses-shutting-down",
-            "a thread that has let go does not look for ShuttingDown",
-            vec![(case::<DrainThenShutdown, broken::ToldMissesShuttingDown>(), NoDeadlock)],
-        ),
-        broken(
             "told-misses-abandoned",
             "a thread that has let go does not look for Abandoned",
             vec![(case::<DrainThenShutdown, broken::ToldMissesAbandoned>(), NoDeadlock)],

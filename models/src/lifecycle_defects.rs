@@ -137,15 +137,6 @@ defect! {
 }
 
 defect! {
-    /// A thread that has let go does not look for ShuttingDown.
-    ToldMissesShuttingDown {
-        fn told() -> States {
-            States::TOLD.without(State::ShuttingDown)
-        }
-    }
-}
-
-defect! {
     /// A thread that has let go does not look for Abandoned.
     ToldMissesAbandoned {
         fn told() -> States {

@@ -46,7 +46,10 @@ pub(super) fn loom_limit(deep: bool) -> Duration {
 /// The searches of a race in one size: which engines, and for the explorer whether it is the cross-check.
 pub(super) fn searches(design: Design, case: AnyCase, size: usize) -> Vec<(Engine, bool)> {
     let (ours, explore) = (design == Design::Forcekill, (Engine::Explore, false));
+    // Of these two the lifecycle is new; their slot is the pull request's.
+    let is_later = matches!(design, Design::Merged2365 | Design::Attempt2573);
     match case {
+        AnyCase::Slot(_) if is_later && size > 1 => vec![],
         AnyCase::Slot(_) if size == 1 || ours && size == 2 => {
             vec![(Engine::Loom, false), (Engine::Shuttle, false), explore]
         }
@@ -54,6 +57,7 @@ pub(super) fn searches(design: Design, case: AnyCase, size: usize) -> Vec<(Engin
         AnyCase::Monitor(..) => vec![(Engine::Loom, false)],
         // A historic design breaks in the smallest size, or not at all.
         AnyCase::Lifecycle(_) if !ours && size > 1 => vec![],
+        AnyCase::Lifecycle(_) if !ours => vec![explore],
         AnyCase::Lifecycle(_) if size < 3 && has_cross_check(case, size) => {
             vec![explore, (Engine::Explore, true), (Engine::Shuttle, false)]
         }
