@@ -1,10 +1,12 @@
 //! The command line: one subcommand a file.
 
 mod demo;
+mod diagram;
 mod explain;
 mod prove;
 mod replay;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +33,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Get real threads stuck in real system calls, and end them
     Demo(demo::Arguments),
+    /// Print the diagram of the states of a PHP thread, made from the table that the library enforces
+    Diagram(diagram::Arguments),
 }
 
 /// What a command came to.
@@ -58,6 +62,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Diagram(arguments) => diagram::run(&arguments),
     };
     match ending {
         Ok(Ending::AsClaimed) => ExitCode::SUCCESS,
@@ -81,6 +86,10 @@ fn usage(error: &clap::Error) -> ExitCode {
     let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: ")).map(|tip| format!(" ({tip})"));
     eprintln!("forcekill: {line}{}; see forcekill --help", tip.unwrap_or_default());
     ExitCode::from(2)
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> BadInput {
+    BadInput(format!("cannot write {}: {error}", path.display()))
 }
 
 /// The properties and designs of a command line, by their names.

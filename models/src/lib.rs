@@ -2,6 +2,7 @@
 pub mod cases;
 pub mod defects;
 pub mod designs;
+pub mod diagram;
 pub mod explain;
 pub mod explorer;
 pub mod lifecycle_cases;

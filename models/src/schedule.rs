@@ -1,10 +1,10 @@
 //! A failing execution as one word: what was played, and how to play it again.
 //!
 //! `fk1:<engine>:<protocol>:<property>:<model>:<size>:<variant>:<steps>`, where the size is the number of killers or of PHP
-//! threads, the steps of the explorer are `run=0*5+1*3` (thread 0 five times, then thread 1 three times; `lean,` before it where slots
-//! were left out), those of shuttle
-//! `pad=0,run=0*5+1*3`, and those of loom `bound=none,reads=rmw,execution=12`:
-//! loom searches in a fixed order, so that the number of an execution names it, for the same code and the same loom.
+//! threads. The steps of the explorer are `run=0*5+1*3` (thread 0 five times, then thread 1 three times; `lean,` before it
+//! where slots were left out), those of shuttle `pad=0,run=0*5+1*3`, and those of loom `bound=none,reads=rmw,execution=12`
+//! (`reads=rmw+probe` where sections touched the probe): loom searches in a fixed order, so that the number of an execution
+//! names it, for the same code and the same loom.
 
 use std::fmt;
 use std::str::FromStr;
@@ -72,9 +72,9 @@ impl Schedule {
             Steps::Explore { .. } => oracle.that_confirms(),
         });
         let outcome = match (&self.steps, self.case) {
-            (Steps::Loom { bound, rmw_reads, execution }, AnyCase::Slot(case)) => {
-                let reads = if *rmw_reads { Reads::ReadModifyWrite } else { Reads::Plain };
-                let search = LoomSearch { bound: *bound, reads, limit: NO_LIMIT, last: Some(*execution) };
+            (&Steps::Loom { bound, rmw_reads, probe, execution }, AnyCase::Slot(case)) => {
+                let reads = if rmw_reads { Reads::ReadModifyWrite } else { Reads::Plain };
+                let search = LoomSearch { bound, reads, probe, limit: NO_LIMIT, last: Some(execution) };
                 search.run(case, &Setting::new(self.size, &variant), &variant, &oracle)
             }
             (Steps::Loom { .. }, AnyCase::Lifecycle(_)) | (_, AnyCase::Monitor(..)) => {
@@ -115,10 +115,11 @@ impl fmt::Display for Schedule {
         let model = case.model();
         write!(f, "{MARK}:{engine}:{protocol}:{property}:{model}:{size}:{variant}:")?;
         match steps {
-            Steps::Loom { bound, rmw_reads, execution } => {
+            Steps::Loom { bound, rmw_reads, probe, execution } => {
                 let bound = bound.map_or("none".to_string(), |bound| bound.to_string());
                 let reads = if *rmw_reads { "rmw" } else { "plain" };
-                write!(f, "bound={bound},reads={reads},execution={execution}")
+                let probe = if *probe { "+probe" } else { "" };
+                write!(f, "bound={bound},reads={reads}{probe},execution={execution}")
             }
             Steps::Shuttle { padding, choices } => {
                 write!(f, "pad={padding},run={}", run_lengths(choices))
@@ -179,6 +180,7 @@ fn loom_steps(text: &str) -> Result<Steps, String> {
         "none" => None,
         number => Some(number.parse().map_err(|_| wrong())?),
     };
+    let (reads, probe) = reads.strip_suffix("+probe").map_or((reads, false), |reads| (reads, true));
     let rmw_reads = match reads {
         "reads=rmw" => true,
         "reads=plain" => false,
@@ -186,7 +188,7 @@ fn loom_steps(text: &str) -> Result<Steps, String> {
     };
     let execution = execution.strip_prefix("execution=").and_then(|number| number.parse().ok());
     let execution = execution.filter(|&number| number > 0).ok_or_else(wrong)?;
-    Ok(Steps::Loom { bound, rmw_reads, execution })
+    Ok(Steps::Loom { bound, rmw_reads, probe, execution })
 }
 
 fn shuttle_steps(text: &str) -> Result<Steps, String> {

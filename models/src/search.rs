@@ -34,6 +34,8 @@ pub enum Steps {
         bound: Option<usize>,
         /// Whether loads were read-modify-writes.
         rmw_reads: bool,
+        /// Whether the sections of locks and monitors touched a probe.
+        probe: bool,
         /// Counted from 1.
         execution: u64,
     },

@@ -15,7 +15,7 @@ mod storage;
 
 pub use backend::{Backend, FreedCell, Gate, Look};
 pub use explore_backend::ExploreBackend;
-pub use loom_backend::{LoomBackend, Reads};
+pub use loom_backend::{LoomBackend, Probe, Reads};
 pub use model::{Expiry, Model};
 #[cfg(unix)]
 pub use real::RealStage;

@@ -26,6 +26,8 @@ fn bad_input_is_one_clear_line() {
     let (foreign, binary, missing) =
         (foreign.to_str().unwrap(), binary.to_str().unwrap(), folder.path().join("missing"));
     let unwritable = missing.join("results.json");
+    let unmarked = folder.path().join("unmarked.md");
+    fs::write(&unmarked, "# States\n").unwrap();
     let cases: &[(&[&str], &str)] = &[
         (&["prove", "--nonsense"], "--nonsense"),
         (&["--nonsense"], "--nonsense"),
@@ -38,6 +40,12 @@ fn bad_input_is_one_clear_line() {
         (&["explain", "--property", "no-bugs"], "unknown property 'no-bugs'"),
         (&["explain", "--design", "pr-1"], "unknown design 'pr-1'"),
         (&["explain", "--property", "latch-holds"], "no model of pr-2365 settles latch-holds"),
+        (&["diagram", "--format", "svg"], "invalid value 'svg'"),
+        (&["diagram", "--output", unwritable.to_str().unwrap()], "cannot write"),
+        (&["diagram", "--output", folder.path().to_str().unwrap()], "cannot write"),
+        (&["diagram", "--page", missing.to_str().unwrap()], "cannot rewrite"),
+        (&["diagram", "--page", unmarked.to_str().unwrap()], "no line '<!-- generated: states -->'"),
+        (&["diagram", "--format", "dot", "--page", unmarked.to_str().unwrap()], "cannot be used with"),
         (&["replay"], "SCHEDULE"),
         (&["replay", missing.to_str().unwrap()], "cannot read the schedule"),
         (&["replay", folder.path().to_str().unwrap()], "cannot read the schedule"),
@@ -56,11 +64,32 @@ fn bad_input_is_one_clear_line() {
 
 #[test]
 fn every_command_documents_itself() {
-    for command in [&["--help"][..], &["prove", "--help"], &["explain", "--help"], &["replay", "--help"]] {
-        let output = forcekill(command);
+    for command in ["", "prove", "explain", "replay", "demo", "diagram"] {
+        let command = [command, "--help"];
+        let output = forcekill(if command[0].is_empty() { &command[1..] } else { &command });
         assert_eq!(status(&output), Some(0));
         assert!(text(&output.stdout).contains("Usage:"), "{command:?}");
     }
+}
+
+/// The diagram goes to standard output or to a file, and is the same.
+#[test]
+fn the_diagram_is_printed_or_written() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    for (format, start) in [("mermaid", "stateDiagram-v2\n"), ("dot", "digraph states {\n")] {
+        let printed = forcekill(&["diagram", "--format", format]);
+        assert_eq!(status(&printed), Some(0), "{format}: {}", text(&printed.stderr));
+        assert!(text(&printed.stdout).starts_with(start), "{format}: {}", text(&printed.stdout));
+        let written = forcekill(&["diagram", "--format", format, "--output", path]);
+        assert_eq!((status(&written), text(&written.stdout)), (Some(0), String::new()), "{format}");
+        assert_eq!(fs::read_to_string(path).unwrap(), text(&printed.stdout), "{format}");
+    }
+    assert_eq!(
+        forcekill(&["diagram"]).stdout,
+        forcekill(&["diagram", "--format", "mermaid"]).stdout,
+        "Mermaid is the default"
+    );
 }
 
 /// What `explain` prints, `replay` plays again, from the command line and from a file.

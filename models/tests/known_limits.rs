@@ -21,7 +21,7 @@ fn plain_loads_do_not_know_that_a_blocked_thread_has_made_its_stores() {
     let variant = (case.variants)(2).into_iter().find(|variant| variant.name == "clears-timed-out").unwrap();
     let oracle = Arc::new(Oracle::watching(&[Property::NoLostKill]));
     let limit = Duration::from_secs(60);
-    let search = LoomSearch { bound: Some(2), reads: Reads::Plain, limit, last: None };
+    let search = LoomSearch { bound: Some(2), reads: Reads::Plain, probe: false, limit, last: None };
     let setting = Setting { spare_sends: 0, ..Setting::new(2, &variant) };
     let outcome = search.run(case, &setting, &variant, &oracle);
     assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
@@ -36,7 +36,8 @@ fn a_second_killer_can_cost_a_send() {
     let variant = (case.variants)(2).into_iter().find(|variant| variant.name == "clears-timed-out").unwrap();
     let oracle = Arc::new(Oracle::watching(&[Property::NoLostKill]));
     let limit = Duration::from_secs(120);
-    let search = LoomSearch { bound: Some(3), reads: Reads::ReadModifyWrite, limit, last: None };
+    let search =
+        LoomSearch { bound: Some(3), reads: Reads::ReadModifyWrite, probe: false, limit, last: None };
     let setting = Setting { spare_sends: 0, ..Setting::new(2, &variant) };
     let outcome = search.run(case, &setting, &variant, &oracle);
     assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");

@@ -11,7 +11,7 @@ use forcekill_models::prove::{self, Options, Report};
 use forcekill_models::report::{json::Document, table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{BadInput, Ending, parse_all};
+use super::{BadInput, Ending, cannot_write, parse_all};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -144,8 +144,4 @@ fn progress_bar(searches: usize) -> ProgressBar {
 
 fn write(path: &Path, text: &str) -> Result<(), BadInput> {
     std::fs::write(path, text).map_err(|error| cannot_write(path, &error))
-}
-
-fn cannot_write(path: &Path, error: &std::io::Error) -> BadInput {
-    BadInput(format!("cannot write {}: {error}", path.display()))
 }

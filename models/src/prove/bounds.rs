@@ -7,6 +7,8 @@ use crate::designs::Design;
 use crate::explorer::search::Settings;
 use crate::lifecycles::LifecycleRace;
 use crate::races::Race;
+use crate::races::clear_against_kill::ClearAgainstKill;
+use crate::races::kill_against_next_run::KillAgainstNextRun;
 use crate::races::lost_wake_up::LostWakeUp;
 use crate::races::slow_machine::SlowMachine;
 use crate::races::two_restarts::TwoRestarts;
@@ -35,6 +37,15 @@ pub(super) fn loom_reads(model: &str, killers: usize) -> &'static [Reads] {
     match (model, killers) {
         (LostWakeUp::NAME, 2..) => &[Reads::ReadModifyWrite],
         _ => &[Reads::ReadModifyWrite, Reads::Plain],
+    }
+}
+
+/// Whether loom's searches touch the probe: with higher bounds, one killer and the smallest races alone, and besides those
+/// that do not. It makes `clear-against-kill` 50 to 220 times longer, `kill-against-next-run` 1,100 times.
+pub(super) fn loom_probes(model: &str, killers: usize, deep: bool) -> &'static [bool] {
+    match (model, killers) {
+        (ClearAgainstKill::NAME | KillAgainstNextRun::NAME, 1) if deep => &[false, true],
+        _ => &[false],
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::bounds::{self, loom_bound, loom_limit, loom_reads, shuttle_bound, shuttle_strategies};
+use super::bounds::{
+    self, loom_bound, loom_limit, loom_probes, loom_reads, shuttle_bound, shuttle_strategies,
+};
 use super::outcome::{Cell, Verdict};
 use crate::cases::{Case, Engines, all_defects};
 use crate::designs::Design;
@@ -282,9 +284,11 @@ impl Task {
 
     fn search_with_loom(&self, case: &Case, oracle: &Arc<Oracle>, variants: &[Variant]) -> Searched {
         let bound = loom_bound(case.model, self.size, self.deep);
-        let ways = loom_reads(case.model, self.size).iter().copied();
-        self.search_each(ways, variants, |reads, variant| {
-            let search = LoomSearch { bound, reads, limit: loom_limit(self.deep), last: None };
+        let probes = loom_probes(case.model, self.size, self.deep).iter();
+        let ways =
+            probes.flat_map(|&probe| loom_reads(case.model, self.size).iter().map(move |&it| (it, probe)));
+        self.search_each(ways, variants, |(reads, probe), variant| {
+            let search = LoomSearch { bound, reads, probe, limit: loom_limit(self.deep), last: None };
             (search.run(case, &Setting::new(self.size, variant), variant, oracle), true)
         })
     }

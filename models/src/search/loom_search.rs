@@ -7,7 +7,7 @@ use super::{Outcome, Steps, quiet};
 use crate::cases::Case;
 use crate::oracle::Oracle;
 use crate::races::{Setting, Variant};
-use crate::stage::{LoomBackend, Model, Reads};
+use crate::stage::{LoomBackend, Model, Probe, Reads};
 
 /// How loom is to search.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +16,8 @@ pub struct LoomSearch {
     pub bound: Option<usize>,
     /// How loads are made.
     pub reads: Reads,
+    /// Whether the sections of locks and monitors touch a [`Probe`].
+    pub probe: bool,
     /// When to give up, with [`Outcome::Incomplete`].
     pub limit: Duration,
     /// The last execution to play, for replaying that one.
@@ -50,6 +52,7 @@ impl LoomSearch {
                 steps: Steps::Loom {
                     bound: self.bound,
                     rmw_reads: self.reads == Reads::ReadModifyWrite,
+                    probe: self.probe,
                     execution: oracle.executions() - before,
                 },
             },
@@ -66,10 +69,11 @@ impl LoomSearch {
         oracle: &Arc<Oracle>,
     ) -> impl Fn() + Send + Sync + 'static {
         let (play, setting, expiry) = (case.loom, setting.clone(), variant.expiry);
-        let (oracle, reads) = (Arc::clone(oracle), self.reads);
+        let (oracle, reads, probe) = (Arc::clone(oracle), self.reads, self.probe);
         move || {
             oracle.begin_execution();
-            play(&Model::new(LoomBackend { reads }, Arc::clone(&oracle), expiry), &setting);
+            let backend = LoomBackend { reads, probe: Probe::new(probe) };
+            play(&Model::new(backend, Arc::clone(&oracle), expiry), &setting);
         }
     }
 

@@ -1,13 +1,14 @@
 //! loom's primitives. They need no `--cfg loom` when they are named directly.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use forcekill::platform::{Flag, MonitorValue};
+use forcekill::platform::{Flag, Lock, MonitorValue};
 use loom::cell::UnsafeCell;
-use loom::sync::atomic::AtomicBool;
+use loom::sync::atomic::{AtomicBool, AtomicUsize};
 use loom::thread;
 
-use super::backend::{Backend, FreedCell, GateMonitor, checker_sync};
+use super::backend::{Backend, FreedCell, Gate, GateMonitor, Look, checker_sync};
 
 /// How atomic loads are made.
 ///
@@ -27,11 +28,46 @@ pub enum Reads {
     ReadModifyWrite,
 }
 
+/// One atomic of an execution, touched at both ends of every section of every lock and monitor, or nothing.
+///
+/// To loom, unlocking is no choice and readers of a read-write lock do not meet, so it misses races that turn on either.
+/// A relaxed read-modify-write that changes nothing is a choice, depends on every other one, and orders nothing. That makes
+/// the search of the smallest race 50 to 220 times longer, and more for others.
+#[derive(Clone, Debug, Default)]
+pub struct Probe(Option<Arc<AtomicUsize>>);
+
+impl Probe {
+    /// A probe of the current execution if `on`, else nothing.
+    ///
+    /// # Panics
+    /// If it is on, outside of an execution of loom's.
+    pub fn new(on: bool) -> Self {
+        Self(on.then(|| Arc::new(AtomicUsize::new(0))))
+    }
+
+    /// Where the search may switch threads.
+    pub fn touch(&self) {
+        if let Some(atomic) = &self.0 {
+            atomic.fetch_add(0, Ordering::Relaxed);
+        }
+    }
+
+    /// `section`, between two touches.
+    fn around<R>(&self, section: impl FnOnce() -> R) -> R {
+        self.touch();
+        let result = section();
+        self.touch();
+        result
+    }
+}
+
 /// loom as a backend.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct LoomBackend {
     /// How loads are made.
     pub reads: Reads,
+    /// Whether sections touch an atomic of the whole execution.
+    pub probe: Probe,
 }
 
 /// An atomic bool of loom's.
@@ -63,6 +99,44 @@ impl Flag for LoomFlag {
 
 checker_sync!(loom, LoomLock, LoomGate);
 
+/// A read-write lock of loom's, whose sections touch the probe.
+#[derive(Debug)]
+pub struct ProbedLock<T> {
+    lock: LoomLock<T>,
+    probe: Probe,
+}
+
+impl<T: Send + Sync> Lock<T> for ProbedLock<T> {
+    fn shared<R>(&self, section: impl FnOnce(&T) -> R) -> R {
+        self.lock.shared(|value| self.probe.around(|| section(value)))
+    }
+
+    fn exclusive<R>(&self, section: impl FnOnce(&mut T) -> R) -> R {
+        self.lock.exclusive(|value| self.probe.around(|| section(value)))
+    }
+}
+
+/// A gate of loom's, whose sections touch the probe.
+#[derive(Debug)]
+pub struct ProbedGate<T> {
+    gate: LoomGate<T>,
+    probe: Probe,
+}
+
+impl<T: Send + 'static> Gate<T> for ProbedGate<T> {
+    fn change<R>(&self, section: impl FnOnce(&mut T) -> R) -> R {
+        self.gate.change(|value| self.probe.around(|| section(value)))
+    }
+
+    fn look<R>(&self, section: impl FnOnce(&mut T) -> R) -> R {
+        self.gate.look(|value| self.probe.around(|| section(value)))
+    }
+
+    fn wait<R>(&self, mut look: impl FnMut(&mut T) -> Look<R>) -> R {
+        self.gate.wait(|value| self.probe.around(|| look(value)))
+    }
+}
+
 /// A cell whose accesses loom checks against the memory model: besides a use after free in some interleaving, it finds
 /// one that no lock orders.
 #[derive(Debug)]
@@ -87,9 +161,9 @@ impl FreedCell for LoomFreed {
 
 impl Backend for LoomBackend {
     type Flag = LoomFlag;
-    type Lock<T: Send + Sync + 'static> = LoomLock<T>;
-    type Gate<T: Send + 'static> = LoomGate<T>;
-    type Monitor<T: MonitorValue> = GateMonitor<LoomGate<T>, T>;
+    type Lock<T: Send + Sync + 'static> = ProbedLock<T>;
+    type Gate<T: Send + 'static> = ProbedGate<T>;
+    type Monitor<T: MonitorValue> = GateMonitor<ProbedGate<T>, T>;
     type Freed = LoomFreed;
     type Joiner = thread::JoinHandle<()>;
     type ThreadId = thread::ThreadId;
@@ -98,16 +172,16 @@ impl Backend for LoomBackend {
         LoomFlag { bit: AtomicBool::new(value), reads: self.reads }
     }
 
-    fn lock<T: Send + Sync + 'static>(&self, value: T) -> LoomLock<T> {
-        LoomLock(loom::sync::RwLock::new(value))
+    fn lock<T: Send + Sync + 'static>(&self, value: T) -> Self::Lock<T> {
+        ProbedLock { lock: LoomLock(loom::sync::RwLock::new(value)), probe: self.probe.clone() }
     }
 
-    fn gate<T: Send + 'static>(&self, value: T) -> LoomGate<T> {
-        LoomGate::new(value)
+    fn gate<T: Send + 'static>(&self, value: T) -> Self::Gate<T> {
+        ProbedGate { gate: LoomGate::new(value), probe: self.probe.clone() }
     }
 
     fn monitor<T: MonitorValue>(&self, value: T) -> Self::Monitor<T> {
-        GateMonitor::new(LoomGate::new(value))
+        GateMonitor::new(self.gate(value))
     }
 
     fn freed_cell(&self) -> LoomFreed {
