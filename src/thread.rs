@@ -157,7 +157,17 @@ where
 
     fn told(&self, let_go: Result<(), Told>) -> Told {
         let told = S::told();
-        let_go.err().unwrap_or_else(|| self.lifecycle.wait(|lifecycle| lifecycle.is_in(told).map(Told::by)))
+        let mut let_go = let_go;
+        loop {
+            let Err(told_to) = let_go else {
+                let now = self.platform().now();
+                // It may have been resumed and asked again since it last looked: then it lets go for that one too.
+                let_go =
+                    self.lifecycle.wait(|lifecycle| lifecycle.is_in(told).map(|_| lifecycle.let_go(now)));
+                continue;
+            };
+            return told_to;
+        }
     }
 
     /// The last change of state of an OS thread: Rebooting becomes RebootReady, everything else that can end Done. To be

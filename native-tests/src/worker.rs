@@ -96,11 +96,7 @@ impl Worker {
     ///
     /// # Errors
     /// If the system refuses.
-    pub fn spawn(
-        thread: Arc<Thread>,
-        lingering: &Lingering<Native>,
-        work: Work,
-    ) -> Result<Self, SpawnError> {
+    pub fn spawn(thread: Arc<Thread>, lingering: &Lingering<Native>, work: Work) -> Result<Self, SpawnError> {
         let ((begun, begins), (ended, ends), (exited, exits)) =
             (mpsc::channel(), mpsc::channel(), mpsc::channel());
         let reports = Reports { begun, ended, exited };
