@@ -3,7 +3,7 @@
 //! Both do the same with other events, to all threads at once:
 //!
 //! 1. **Ask** every thread by the safe request.
-//! 2. **Grace**: wait for each to let go, or to exit.
+//! 2. **Grace**: wait for each to let go, or to exit. A restart leaves those alone that could not be asked until then.
 //! 3. **Kill** the stragglers, all of them in each round, with the re-sends of the policy.
 //! 4. **Abandon** what is still there. A thread that lets go in that moment is not abandoned.
 //!
@@ -55,7 +55,7 @@ pub enum Fate {
     /// Somebody else has brought it to where it need not be asked, or took it meanwhile: it has exited, exits, or was
     /// abandoned.
     Refused,
-    /// Somebody else was having something done by it all the time; nothing was asked of it.
+    /// Somebody else was having something done by it for the whole grace period; nothing was asked of it.
     Busy,
 }
 
@@ -130,6 +130,7 @@ where
     // All are asked before any is waited for: a thread that takes its time must not cost the others theirs.
     passage.ask(asked_at);
     passage.wait(grace_end, Phase::Grace);
+    passage.leave_the_busy_alone();
     let schedule = S::schedule(&limits.kill);
     let mut pauses = schedule.pauses().zip(1..).peekable();
     while let Some((pause, nth)) = pauses.next().filter(|_| passage.has_stragglers()) {
@@ -244,25 +245,30 @@ where
         self.legs.iter().any(|leg| !matches!(leg.course, Course::Over(_)))
     }
 
-    /// One attempt at the run of every straggler. A restart leaves those alone that it could not ask: the run that one of
-    /// them is in by now may have begun after the restart.
+    /// A restart is over for those that it could not ask within the grace period: the run that one of them is in by now may
+    /// have begun after the restart, and whoever is asked later would be abandoned before it had its time to come back.
+    fn leave_the_busy_alone(&mut self) {
+        if self.call == Call::Restart {
+            for leg in self.legs.iter_mut().filter(|leg| leg.course == Course::Unasked) {
+                leg.course = Course::Over(Fate::Busy);
+            }
+        }
+    }
+
+    /// One attempt at the run of every straggler; in a shutdown also of those that could not be asked.
     fn kill(&self, nth: u32) {
-        let all = self.call == Call::Shutdown;
-        for leg in
-            self.legs.iter().filter(|leg| leg.course == Course::Asked || all && leg.course == Course::Unasked)
-        {
+        for leg in self.legs.iter().filter(|leg| !matches!(leg.course, Course::Over(_))) {
             let _ = leg.thread.slot().attempt_current(nth);
         }
     }
 
-    /// Waits for the stragglers for the last time, and gives up on those that do not come. A restart gives up on those alone
-    /// that it has asked; a shutdown on all, and who could not be asked before is told to exit now.
+    /// Waits for the stragglers for the last time, and gives up on those that do not come. Who could not be asked before, in a
+    /// shutdown, is told to exit now.
     fn wait_or_abandon(&mut self, end: Duration) {
         self.ask(end);
         let call = self.call;
         for leg in &mut self.legs {
             leg.course = match leg.course {
-                Course::Unasked if call == Call::Restart => Course::Over(Fate::Busy),
                 Course::Asked | Course::Unasked => Course::Over(S::wait_or_abandon(leg.thread, call, end)),
                 over => over,
             };
