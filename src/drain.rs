@@ -10,6 +10,64 @@
 //! Every wait has a deadline, so each call returns within [`Limits::total`] and the time of its attempts, whatever each
 //! thread is stuck in.
 //!
+//! The restart of one worker thread, whose script waits for a request that never comes:
+//!
+//! ```
+//! # #[cfg(unix)] {
+//! use std::sync::{Arc, mpsc};
+//!
+//! use forcekill::state::Event;
+//! use forcekill::thread::Told;
+//! use forcekill::{Fate, Lingering, Limits, Native, OwnedFlags, Platform, State, States, Thread};
+//! use forcekill::{drain, resume, shut_down};
+//!
+//! let platform = Native::default();
+//! let lingering = Lingering::new(&platform);
+//! let thread = Arc::new(Thread::<Native>::new(platform, 0));
+//! let (begun, scripts) = mpsc::channel();
+//!
+//! thread.change(Event::Boot)?;
+//! let php = Arc::clone(&thread);
+//! thread.spawn(&lingering, move || {
+//!     php.change(Event::Settle).unwrap();
+//!     assert_eq!(php.stand_by(), Told::Else(State::TransitionRequested));
+//!     php.change(Event::Detach).unwrap();
+//!     php.wait_for(States::of(&[State::TransitionComplete]));
+//!     php.change(Event::Serve).unwrap();
+//!     php.slot().occupy(OwnedFlags::new(), |occupied| {
+//!         loop {
+//!             occupied.run(|run| {
+//!                 begun.send(run).unwrap();
+//!                 php.wait_to_leave();
+//!             });
+//!             if php.let_go() != Told::GoOn {
+//!                 break;
+//!             }
+//!         }
+//!     });
+//!     php.exit().unwrap();
+//! })?;
+//! let soon = || platform.now() + Limits::default().total();
+//! // It is given its worker script.
+//! thread.request(Event::RequestTransition, soon());
+//! thread.wait_for_until(States::of(&[State::TransitionInProgress]), soon());
+//! thread.change(Event::CompleteTransition)?;
+//! let old_script = scripts.recv()?;
+//!
+//! let threads = [thread];
+//! let drained = drain(&threads, &Limits::default());
+//! assert_eq!(drained.fates(), [(0, Fate::Drained)]);
+//! // No thread runs a script now: the host may load the new code.
+//! assert_eq!(resume(&threads, &drained), 1);
+//! assert_ne!(scripts.recv()?, old_script);
+//!
+//! let ended = shut_down(&threads, &Limits::default());
+//! assert_eq!(ended.fates(), [(0, Fate::Drained)]);
+//! lingering.wait_none(soon())?;
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Upstream: `drainWorkerThreads` and `phpThread.shutdown`.
 
 use std::borrow::Borrow;

@@ -31,14 +31,16 @@ fn count_and_thread() -> (Native, Lingering<Native>, Arc<Thread>) {
 fn a_thread_is_counted_when_its_spawn_returns_and_when_it_begins() -> TestResult {
     let (platform, lingering, thread) = count_and_thread();
     for _ in 0..100 {
-        let (tell, told) = mpsc::channel();
+        let ((tell, told), (end, ends)) = (mpsc::channel(), mpsc::channel());
         let own = lingering.clone();
         thread.spawn(&lingering, move || {
-            // Fails only if nobody wants to know.
+            // Both fail only if the test has given up.
             let _ = tell.send(own.count());
+            let _ = ends.recv();
         })?;
-        assert!(lingering.count() <= 1);
+        assert_eq!(lingering.count(), 1, "a thread that was spawned is not counted");
         assert_eq!(told.recv()?, 1, "a thread that runs is not counted");
+        end.send(())?;
         lingering.wait_none(patience(&platform))?;
         assert_eq!(lingering.count(), 0);
     }
