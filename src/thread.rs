@@ -314,13 +314,16 @@ mod tests {
 
     const LATER: Duration = Duration::from_secs(1);
 
+    /// A state, and the state and answer that a restart, then a shutdown, brings it to.
+    type Row<T> = (State, (State, T), (State, T));
+
     fn in_state(state: State) -> Lifecycle {
         Lifecycle { state, since: Duration::ZERO, was_inactive: false }
     }
 
     /// Each state, and what it becomes when a restart, or a shutdown, gives up on a thread that is in it.
     #[rustfmt::skip]
-    const GIVEN_UP: [(State, (State, Fate), (State, Fate)); 15] = [
+    const GIVEN_UP: [Row<Fate>; 15] = [
         (State::Reserved, (State::Reserved, Fate::Refused), (State::Reserved, Fate::Refused)),
         (State::Booting, (State::Booting, Fate::Refused), (State::Abandoned, Abandoned)),
         (State::BootRequested, (State::BootRequested, Fate::Refused), (State::Done, Drained)),
@@ -358,7 +361,7 @@ mod tests {
 
     /// Each state, and what it becomes when a restart, or a shutdown, asks.
     #[rustfmt::skip]
-    const ASKED: [(State, (State, Option<Request>), (State, Option<Request>)); 15] = {
+    const ASKED: [Row<Option<Request>>; 15] = {
         use Request::{Refused, Taken};
         [
             (State::Reserved, (State::Reserved, Some(Refused)), (State::Done, Some(Refused))),

@@ -20,6 +20,8 @@ use forcekill::{
 use forcekill_native_tests::worker::{Work, Worker, bring_to, patience, timed};
 
 type TestResult = Result<(), Box<dyn Error>>;
+/// A worker, and its thread as the calls want it.
+type Placed = (Worker, [Arc<Thread>; 1]);
 
 /// Short enough for a test, and long enough for a thread that comes by itself, or is killed.
 fn limits() -> Result<Limits, Box<dyn Error>> {
@@ -34,12 +36,8 @@ fn long_limits() -> Result<Limits, Box<dyn Error>> {
     Ok(Limits::new(minute, ResendPolicy::single(minute)?)?)
 }
 
-/// A worker that is seen parked, and its thread as the calls want it.
-fn worker(
-    platform: Native,
-    lingering: &Lingering<Native>,
-    work: Work,
-) -> Result<(Worker, [Arc<Thread>; 1]), Box<dyn Error>> {
+/// A worker that is seen parked.
+fn worker(platform: Native, lingering: &Lingering<Native>, work: Work) -> Result<Placed, Box<dyn Error>> {
     let worker = Worker::start(platform, lingering, 0, work)?;
     worker.wait_at_work()?;
     let threads = [Arc::clone(&worker.thread)];
