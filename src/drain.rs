@@ -3,12 +3,70 @@
 //! Both do the same with other events, to all threads at once:
 //!
 //! 1. **Ask** every thread by the safe request.
-//! 2. **Grace**: wait for each to let go, or to exit.
+//! 2. **Grace**: wait for each to let go, or to exit. A restart leaves those alone that could not be asked until then.
 //! 3. **Kill** the stragglers, all of them in each round, with the re-sends of the policy.
 //! 4. **Abandon** what is still there. A thread that lets go in that moment is not abandoned.
 //!
 //! Every wait has a deadline, so each call returns within [`Limits::total`] and the time of its attempts, whatever each
 //! thread is stuck in.
+//!
+//! The restart of one worker thread, whose script waits for a request that never comes:
+//!
+//! ```
+//! # #[cfg(unix)] {
+//! use std::sync::{Arc, mpsc};
+//!
+//! use forcekill::state::Event;
+//! use forcekill::thread::Told;
+//! use forcekill::{Fate, Lingering, Limits, Native, OwnedFlags, Platform, State, States, Thread};
+//! use forcekill::{drain, resume, shut_down};
+//!
+//! let platform = Native::default();
+//! let lingering = Lingering::new(&platform);
+//! let thread = Arc::new(Thread::<Native>::new(platform, 0));
+//! let (begun, scripts) = mpsc::channel();
+//!
+//! thread.change(Event::Boot)?;
+//! let php = Arc::clone(&thread);
+//! thread.spawn(&lingering, move || {
+//!     php.change(Event::Settle).unwrap();
+//!     assert_eq!(php.stand_by(), Told::Else(State::TransitionRequested));
+//!     php.change(Event::Detach).unwrap();
+//!     php.wait_for(States::of(&[State::TransitionComplete]));
+//!     php.change(Event::Serve).unwrap();
+//!     php.slot().occupy(OwnedFlags::new(), |occupied| {
+//!         loop {
+//!             occupied.run(|run| {
+//!                 begun.send(run).unwrap();
+//!                 php.wait_to_leave();
+//!             });
+//!             if php.let_go() != Told::GoOn {
+//!                 break;
+//!             }
+//!         }
+//!     });
+//!     php.exit().unwrap();
+//! })?;
+//! let soon = || platform.now() + Limits::default().total();
+//! // It is given its worker script.
+//! thread.request(Event::RequestTransition, soon());
+//! thread.wait_for_until(States::of(&[State::TransitionInProgress]), soon());
+//! thread.change(Event::CompleteTransition)?;
+//! let old_script = scripts.recv()?;
+//!
+//! let threads = [thread];
+//! let drained = drain(&threads, &Limits::default());
+//! assert_eq!(drained.fates(), [(0, Fate::Drained)]);
+//! // No thread runs a script now: the host may load the new code.
+//! assert_eq!(resume(&threads, &drained), 1);
+//! assert_ne!(scripts.recv()?, old_script);
+//!
+//! let ended = shut_down(&threads, &Limits::default());
+//! assert_eq!(ended.fates(), [(0, Fate::Drained)]);
+//! lingering.wait_none(soon())?;
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! Upstream: `drainWorkerThreads` and `phpThread.shutdown`.
 
@@ -55,7 +113,7 @@ pub enum Fate {
     /// Somebody else has brought it to where it need not be asked, or took it meanwhile: it has exited, exits, or was
     /// abandoned.
     Refused,
-    /// Somebody else was having something done by it all the time; nothing was asked of it.
+    /// Somebody else was having something done by it for the whole grace period; nothing was asked of it.
     Busy,
 }
 
@@ -130,6 +188,7 @@ where
     // All are asked before any is waited for: a thread that takes its time must not cost the others theirs.
     passage.ask(asked_at);
     passage.wait(grace_end, Phase::Grace);
+    passage.leave_the_busy_alone();
     let schedule = S::schedule(&limits.kill);
     let mut pauses = schedule.pauses().zip(1..).peekable();
     while let Some((pause, nth)) = pauses.next().filter(|_| passage.has_stragglers()) {
@@ -244,25 +303,30 @@ where
         self.legs.iter().any(|leg| !matches!(leg.course, Course::Over(_)))
     }
 
-    /// One attempt at the run of every straggler. A restart leaves those alone that it could not ask: the run that one of
-    /// them is in by now may have begun after the restart.
+    /// A restart is over for those that it could not ask within the grace period: the run that one of them is in by now may
+    /// have begun after the restart, and whoever is asked later would be abandoned before it had its time to come back.
+    fn leave_the_busy_alone(&mut self) {
+        if self.call == Call::Restart {
+            for leg in self.legs.iter_mut().filter(|leg| leg.course == Course::Unasked) {
+                leg.course = Course::Over(Fate::Busy);
+            }
+        }
+    }
+
+    /// One attempt at the run of every straggler; in a shutdown also of those that could not be asked.
     fn kill(&self, nth: u32) {
-        let all = self.call == Call::Shutdown;
-        for leg in
-            self.legs.iter().filter(|leg| leg.course == Course::Asked || all && leg.course == Course::Unasked)
-        {
+        for leg in self.legs.iter().filter(|leg| !matches!(leg.course, Course::Over(_))) {
             let _ = leg.thread.slot().attempt_current(nth);
         }
     }
 
-    /// Waits for the stragglers for the last time, and gives up on those that do not come. A restart gives up on those alone
-    /// that it has asked; a shutdown on all, and who could not be asked before is told to exit now.
+    /// Waits for the stragglers for the last time, and gives up on those that do not come. Who could not be asked before, in a
+    /// shutdown, is told to exit now.
     fn wait_or_abandon(&mut self, end: Duration) {
         self.ask(end);
         let call = self.call;
         for leg in &mut self.legs {
             leg.course = match leg.course {
-                Course::Unasked if call == Call::Restart => Course::Over(Fate::Busy),
                 Course::Asked | Course::Unasked => Course::Over(S::wait_or_abandon(leg.thread, call, end)),
                 over => over,
             };

@@ -229,8 +229,16 @@ impl States {
     pub const LET_GO: Self = Self::of(&[State::Yielding, State::ShuttingDown, State::Done, State::Abandoned]);
     /// What ends the wait for a thread that was asked to shut down.
     pub const GONE: Self = Self::of(&[State::Done, State::Abandoned]);
-    /// What ends the wait of a thread that has let go of its script.
-    pub const TOLD: Self = Self::of(&[State::Ready, State::Inactive, State::ShuttingDown, State::Abandoned]);
+    /// What ends the wait of a thread that has let go of its script. Also what can be asked of it once it was resumed: the
+    /// next to ask may come before the thread has looked.
+    pub const TOLD: Self = Self::of(&[
+        State::Ready,
+        State::Inactive,
+        State::Restarting,
+        State::TransitionRequested,
+        State::ShuttingDown,
+        State::Abandoned,
+    ]);
     /// What tells a thread that serves to leave its script.
     pub const LEAVING: Self = Self::of(&[
         State::Restarting,

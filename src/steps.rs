@@ -23,7 +23,7 @@
 //! | [`leaving`](Steps::leaving) | also Abandoned | a thread that was abandoned serves on |
 //! | [`stand_by`](Steps::stand_by) | lets go in the section that finds it asked | as below |
 //! | [`let_go`](Steps::let_go) | only from Restarting | a thread that was abandoned parks for ever |
-//! | [`told`](Steps::told) | also ShuttingDown and Abandoned | a thread that was drained is never shut down |
+//! | [`told`](Steps::told) | every state that can follow | a thread that was drained is never shut down; one that was resumed misses the next drain |
 //! | [`wait_or_abandon`](Steps::wait_or_abandon) | abandons only what has not let go | a cooperative thread is lost |
 //! | [`record`](Steps::record) | every thread, whatever its fate | the counts of a restart do not add up |
 

@@ -157,7 +157,17 @@ where
 
     fn told(&self, let_go: Result<(), Told>) -> Told {
         let told = S::told();
-        let_go.err().unwrap_or_else(|| self.lifecycle.wait(|lifecycle| lifecycle.is_in(told).map(Told::by)))
+        let mut let_go = let_go;
+        loop {
+            let Err(told_to) = let_go else {
+                let now = self.platform().now();
+                // It may have been resumed and asked again since it last looked: then it lets go for that one too.
+                let_go =
+                    self.lifecycle.wait(|lifecycle| lifecycle.is_in(told).map(|_| lifecycle.let_go(now)));
+                continue;
+            };
+            return told_to;
+        }
     }
 
     /// The last change of state of an OS thread: Rebooting becomes RebootReady, everything else that can end Done. To be
@@ -294,5 +304,124 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Thread").field("index", &self.index).field("state", &self.state()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Fate::{Abandoned, Drained};
+
+    const LATER: Duration = Duration::from_secs(1);
+
+    /// A state, and the state and answer that a restart, then a shutdown, brings it to.
+    type Row<T> = (State, (State, T), (State, T));
+
+    fn in_state(state: State) -> Lifecycle {
+        Lifecycle { state, since: Duration::ZERO, was_inactive: false }
+    }
+
+    /// Each state, and what it becomes when a restart, or a shutdown, gives up on a thread that is in it.
+    #[rustfmt::skip]
+    const GIVEN_UP: [Row<Fate>; 15] = [
+        (State::Reserved, (State::Reserved, Fate::Refused), (State::Reserved, Fate::Refused)),
+        (State::Booting, (State::Booting, Fate::Refused), (State::Abandoned, Abandoned)),
+        (State::BootRequested, (State::BootRequested, Fate::Refused), (State::Done, Drained)),
+        (State::ShuttingDown, (State::ShuttingDown, Fate::Refused), (State::Abandoned, Abandoned)),
+        (State::Done, (State::Done, Fate::Refused), (State::Done, Drained)),
+        (State::Inactive, (State::Inactive, Fate::Refused), (State::ShuttingDown, Abandoned)),
+        (State::Ready, (State::Ready, Fate::Refused), (State::ShuttingDown, Abandoned)),
+        (State::Restarting, (State::Abandoned, Abandoned), (State::Abandoned, Abandoned)),
+        (State::Yielding, (State::Yielding, Drained), (State::ShuttingDown, Abandoned)),
+        (State::TransitionRequested, (State::TransitionRequested, Fate::Refused), (State::Abandoned, Abandoned)),
+        (State::TransitionInProgress, (State::TransitionInProgress, Fate::Refused), (State::Abandoned, Abandoned)),
+        (State::TransitionComplete, (State::TransitionComplete, Fate::Refused), (State::Abandoned, Abandoned)),
+        (State::Rebooting, (State::Rebooting, Fate::Refused), (State::Abandoned, Abandoned)),
+        (State::RebootReady, (State::RebootReady, Fate::Refused), (State::Abandoned, Abandoned)),
+        (State::Abandoned, (State::Abandoned, Fate::Refused), (State::Abandoned, Fate::Refused)),
+    ];
+
+    #[test]
+    fn what_becomes_of_a_thread_that_is_given_up() {
+        assert_eq!(GIVEN_UP.map(|(state, ..)| state), State::ALL);
+        for (state, by_restart, by_shutdown) in GIVEN_UP {
+            for (call, expected) in [(Call::Restart, by_restart), (Call::Shutdown, by_shutdown)] {
+                let mut lifecycle = in_state(state);
+                let fate = lifecycle.give_up(call, LATER);
+                assert_eq!((lifecycle.state, fate), expected, "{call:?} gives up on {state}");
+                let changed = lifecycle.state != state;
+                assert_eq!(
+                    lifecycle.since,
+                    if changed { LATER } else { Duration::ZERO },
+                    "{call:?} in {state}"
+                );
+            }
+        }
+    }
+
+    /// Each state, and what it becomes when a restart, or a shutdown, asks.
+    #[rustfmt::skip]
+    const ASKED: [Row<Option<Request>>; 15] = {
+        use Request::{Refused, Taken};
+        [
+            (State::Reserved, (State::Reserved, Some(Refused)), (State::Done, Some(Refused))),
+            (State::Booting, (State::Booting, None), (State::Booting, None)),
+            (State::BootRequested, (State::BootRequested, None), (State::BootRequested, None)),
+            (State::ShuttingDown, (State::ShuttingDown, Some(Refused)), (State::ShuttingDown, Some(Refused))),
+            (State::Done, (State::Done, Some(Refused)), (State::Done, Some(Refused))),
+            (State::Inactive, (State::Restarting, Some(Taken)), (State::ShuttingDown, Some(Taken))),
+            (State::Ready, (State::Restarting, Some(Taken)), (State::ShuttingDown, Some(Taken))),
+            (State::Restarting, (State::Restarting, None), (State::Restarting, None)),
+            (State::Yielding, (State::Yielding, None), (State::ShuttingDown, Some(Taken))),
+            (State::TransitionRequested, (State::TransitionRequested, None), (State::TransitionRequested, None)),
+            (State::TransitionInProgress, (State::TransitionInProgress, None), (State::TransitionInProgress, None)),
+            (State::TransitionComplete, (State::TransitionComplete, None), (State::TransitionComplete, None)),
+            (State::Rebooting, (State::Rebooting, None), (State::Rebooting, None)),
+            (State::RebootReady, (State::RebootReady, None), (State::RebootReady, None)),
+            (State::Abandoned, (State::Abandoned, Some(Refused)), (State::Abandoned, Some(Refused))),
+        ]
+    };
+
+    #[test]
+    fn what_becomes_of_a_thread_that_is_asked() {
+        assert_eq!(ASKED.map(|(state, ..)| state), State::ALL);
+        for (state, by_restart, by_shutdown) in ASKED {
+            for (call, expected) in [(Call::Restart, by_restart), (Call::Shutdown, by_shutdown)] {
+                let mut lifecycle = in_state(state);
+                let answer = lifecycle.ask(call.event(), state.refuses_requests(), LATER);
+                assert_eq!((lifecycle.state, answer), expected, "{call:?} asks in {state}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_thread_goes_on_as_what_it_was() {
+        for stable in States::STABLE.iter() {
+            let mut lifecycle = in_state(stable);
+            assert_eq!(lifecycle.apply(Event::RequestRestart, LATER), Ok(stable));
+            assert_eq!(lifecycle.let_go(LATER), Ok(()));
+            assert_eq!(lifecycle.resume(LATER), Ok(State::Yielding));
+            assert_eq!(lifecycle.state, stable);
+        }
+    }
+
+    /// Whatever can happen to a thread that has let go ends its wait, and so does whatever can happen next: it may not have
+    /// looked in between.
+    #[test]
+    fn a_thread_that_has_let_go_misses_nothing_that_others_ask() {
+        let by_others = |row: &&crate::state::Transition| !row.by.contains(&crate::state::Actor::PhpThread);
+        let mut reached = vec![State::Yielding];
+        let mut next = 0;
+        while let Some(&from) = reached.get(next) {
+            let rows = crate::state::TRANSITIONS.iter().filter(by_others);
+            for row in rows.filter(|row| row.from == from && row.to != State::Yielding) {
+                assert!(States::TOLD.contains(row.to), "nobody tells a thread that it is {}", row.to);
+                if !reached.contains(&row.to) {
+                    reached.push(row.to);
+                }
+            }
+            next += 1;
+        }
+        assert_eq!(reached.len(), 7, "{reached:?}");
     }
 }

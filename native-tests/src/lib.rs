@@ -7,6 +7,7 @@
 //! | [`blocking`] | the catalogue: every way of being stuck as a value |
 //! | [`stuck`] | one thread in one entry of the catalogue |
 //! | [`target`] | one thread that occupies a slot and runs one script |
+//! | [`worker`] | worker threads with the whole lifecycle: drained, shut down, counted out |
 //! | [`gate`] | holds a thread in user space at a line of its script |
 //! | [`child`] | runs a test body in a process of its own |
 //! | [`sys`] | the few system calls that all of them share |
@@ -31,3 +32,5 @@ pub mod stuck;
 pub mod sys;
 #[cfg(target_os = "linux")]
 pub mod target;
+#[cfg(target_os = "linux")]
+pub mod worker;

@@ -36,17 +36,7 @@ impl Stuck {
     /// # Errors
     /// If the kernel does not.
     pub fn wait_stuck(&self) -> Result<String, NotSeen> {
-        let thread = self.target.thread();
-        let numbers = |calls: &[SystemCall]| calls.iter().map(|(number, _)| *number).collect::<Vec<_>>();
-        let parked = match self.entry.stuck {
-            StuckAs::Running => {
-                thread.wait_running()?;
-                return Ok("(running)".to_owned());
-            }
-            StuckAs::Asleep(calls) => thread.wait_parked(&numbers(calls), 'S')?,
-            StuckAs::Uninterruptible(calls) => thread.wait_parked(&numbers(calls), 'D')?,
-        };
-        Ok(self.entry.call_name(parked.call).to_owned())
+        self.entry.wait_stuck(self.target.thread())
     }
 
     /// The thread, as the kernel knows it.
@@ -79,6 +69,25 @@ impl Stuck {
     /// If it does not end all the same.
     pub fn let_go_and_join(self) -> Result<Option<Outcome>, JoinError> {
         if self.call.0.let_go() { self.target.join().map(Some) } else { Ok(None) }
+    }
+}
+
+impl Entry {
+    /// Waits until the kernel shows `thread` as the entry says it will be; answers what it is in.
+    ///
+    /// # Errors
+    /// If the kernel does not.
+    pub fn wait_stuck(&self, thread: KernelThread) -> Result<String, NotSeen> {
+        let numbers = |calls: &[SystemCall]| calls.iter().map(|(number, _)| *number).collect::<Vec<_>>();
+        let parked = match self.stuck {
+            StuckAs::Running => {
+                thread.wait_running()?;
+                return Ok("(running)".to_owned());
+            }
+            StuckAs::Asleep(calls) => thread.wait_parked(&numbers(calls), 'S')?,
+            StuckAs::Uninterruptible(calls) => thread.wait_parked(&numbers(calls), 'D')?,
+        };
+        Ok(self.call_name(parked.call).to_owned())
     }
 }
 
