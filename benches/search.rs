@@ -25,7 +25,7 @@ use forcekill_models::oracle::Oracle;
 use forcekill_models::races::restart_against_shutdown::RestartAgainstShutdown;
 use forcekill_models::report::table::thousands;
 use forcekill_models::scene::{LifecycleModel, Slots};
-use forcekill_models::stage::{Backend, ExploreBackend, LoomBackend, Reads, ShuttleBackend};
+use forcekill_models::stage::{Backend, ExploreBackend, LoomBackend, Probe, Reads, ShuttleBackend};
 use shuttle::scheduler::DfsScheduler;
 
 /// A search that takes longer is not finished.
@@ -224,8 +224,8 @@ fn by_loom(php_threads: usize, limit: Duration) -> Searched {
     builder.checkpoint_interval = 100;
     let seen = Arc::clone(&oracle);
     // Accesses of atomics alone depend on this, and the scene makes none.
-    let backend = LoomBackend { reads: Reads::Plain };
-    whole(&oracle, limit, || builder.check(move || play(backend, &seen, php_threads)))
+    let backend = LoomBackend { reads: Reads::Plain, probe: Probe::default() };
+    whole(&oracle, limit, || builder.check(move || play(backend.clone(), &seen, php_threads)))
 }
 
 /// A search by an engine that ends with a panic if a property breaks, and early only at the limit.

@@ -207,6 +207,11 @@ where
 }
 
 impl Lifecycle {
+    /// A lifecycle in this state. For models, which ask what a wait would make of it.
+    pub fn in_state(state: State) -> Self {
+        Self { state, since: Duration::ZERO, was_inactive: false }
+    }
+
     /// The state.
     pub fn state(&self) -> State {
         self.state

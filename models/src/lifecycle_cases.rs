@@ -109,7 +109,9 @@ pub fn of(design: Design) -> &'static [LifecycleCase] {
 }
 
 pub(crate) fn defects() -> Vec<Broken> {
-    use Property::{Bounded, LegalTransitions, NoDeadlock, RestartIsComplete, TeardownAlone};
+    use Property::{
+        Bounded, LateUnwindIsSafe, LegalTransitions, NoDeadlock, RestartIsComplete, TeardownAlone,
+    };
     let broken = |name, what, caught_by| Broken { name, what, caught_by };
     vec![
         broken(
@@ -152,6 +154,16 @@ pub(crate) fn defects() -> Vec<Broken> {
             "refused-are-not-counted",
             "a thread that was refused is left out of the count",
             vec![(case::<RestartAgainstShutdown, broken::RefusedAreNotCounted>(), RestartIsComplete)],
+        ),
+        broken(
+            "told-misses-shutting-down",
+            "a thread that has let go does not look for ShuttingDown",
+            vec![(case::<DrainThenShutdown, broken::ToldMissesShuttingDown>(), LateUnwindIsSafe)],
+        ),
+        broken(
+            "told-misses-restarting",
+            "a thread that was told to go on and asked again before it looked misses that",
+            vec![(case::<TwoRestarts, broken::ToldMissesRestarting>(), RestartIsComplete)],
         ),
         broken(
             "told-misses-abandoned",

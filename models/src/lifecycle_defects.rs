@@ -137,6 +137,24 @@ defect! {
 }
 
 defect! {
+    /// A thread that has let go does not look for ShuttingDown.
+    ToldMissesShuttingDown {
+        fn told() -> States {
+            States::TOLD.without(State::ShuttingDown)
+        }
+    }
+}
+
+defect! {
+    /// A thread that has let go does not look for Restarting: it was told to go on, and asked again before it looked.
+    ToldMissesRestarting {
+        fn told() -> States {
+            States::TOLD.without(State::Restarting)
+        }
+    }
+}
+
+defect! {
     /// A thread that has let go does not look for Abandoned.
     ToldMissesAbandoned {
         fn told() -> States {

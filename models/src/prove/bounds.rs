@@ -88,7 +88,8 @@ pub(super) const MOST_PREEMPTIONS: usize = 3;
 /// How the explorer searches: a large search has all cores, the others run beside each other.
 pub(super) fn explorer_settings(is_wide: bool) -> Settings {
     let settings = Settings::default();
-    Settings { workers: if is_wide { settings.workers } else { 1 }, ..settings }
+    // Splitting costs some 20 ms, more than most searches take.
+    if is_wide { settings } else { Settings { workers: 1, subtrees: 1, ..settings } }
 }
 
 /// The search for the shortest counterexample ends after so many executions: a race whose states cannot be told apart grows

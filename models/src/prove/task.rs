@@ -243,7 +243,8 @@ impl Task {
             let number = execution.spurious as usize;
             let name = monitor_proof::waits(execution.spurious);
             let variant = Variant { name, number, expiry: Expiry::AnyTime };
-            let steps = Steps::Loom { bound: None, rmw_reads: false, execution: execution.execution };
+            let steps =
+                Steps::Loom { bound: None, rmw_reads: false, probe: false, execution: execution.execution };
             (violation.property, self.schedule(&variant, violation.property, steps), violation.what)
         });
         let all = found.verdict == Verdict::Proved;

@@ -10,7 +10,7 @@ use forcekill::platform::{Lock, Monitor, MonitorValue};
 use forcekill::state::{Actor, TRANSITIONS};
 use forcekill::steps::Steps;
 use forcekill::thread::Lifecycle;
-use forcekill::{Obstacle, OwnedFlags, Platform, ResendPolicy, SpawnError, State, Thread, Wake};
+use forcekill::{Obstacle, OwnedFlags, Platform, ResendPolicy, SpawnError, State, States, Thread, Wake};
 
 use super::{Role, Scene, WatchedMonitor};
 use crate::oracle::Oracle;
@@ -33,6 +33,8 @@ struct Cast<B: Backend> {
     roles: Vec<(B::ThreadId, Role)>,
     spawned: Vec<B::Joiner>,
     lines: Vec<Arc<B::Monitor<Line>>>,
+    /// The states that a thread waits for, if it waits for its orders now.
+    awaited: Vec<Option<States>>,
     /// How many lifecycles there are; the one that is made next belongs to the thread with this index.
     lifecycles: usize,
     /// While an initial condition is made.
@@ -126,7 +128,9 @@ impl<B: Backend> LifecycleModel<B> {
     pub fn new(backend: B, oracle: Arc<Oracle>, php_threads: usize, seen_slots: Slots) -> Self {
         let lines = (0..php_threads).map(|_| Arc::new(backend.monitor(Line::default()))).collect();
         let roles = vec![(backend.current(), Role::Main)];
-        let cast = Cast { roles, spawned: Vec::new(), lines, lifecycles: 0, placing: false, seen_slots };
+        let awaited = vec![None; php_threads];
+        let cast =
+            Cast { roles, spawned: Vec::new(), lines, awaited, lifecycles: 0, placing: false, seen_slots };
         oracle.enters(Role::Main);
         let sees_slots = seen_slots != Slots::None;
         Self(Arc::new(World { backend, oracle, sees_slots, cast: Mutex::new(cast) }))
@@ -144,6 +148,34 @@ impl<B: Backend> LifecycleModel<B> {
         self.0.oracle.step(|| self.role().to_string(), || what.to_string());
     }
 
+    /// The current thread waits for its orders without a deadline, until its state is one of these; `None` when it has them.
+    pub(super) fn waits_for_orders(&self, whose: Name, awaited: Option<States>) {
+        if let Name::Thread(index) = whose {
+            let me = self.0.backend.current();
+            let mut cast = self.cast();
+            if cast.role_of(&me) == Role::Php(index) {
+                cast.awaited[index] = awaited;
+            }
+        }
+    }
+
+    /// A thread was asked something, waits for its orders, and is given up on: it looks for the wrong states, and nothing that it
+    /// was asked could have reached it.
+    fn judge_abandonment(&self, whose: Name, left: State) {
+        let Name::Thread(index) = whose else { return };
+        let awaited = self.cast().awaited[index];
+        let property = match left {
+            State::Restarting => Property::RestartIsComplete,
+            State::ShuttingDown => Property::LateUnwindIsSafe,
+            _ => return,
+        };
+        if awaited.is_some_and(|awaited| !awaited.contains(left)) {
+            self.0.oracle.violate(property, || {
+                format!("{whose} was given up on while it waited for its orders, and {left} was none to it")
+            });
+        }
+    }
+
     /// A state was changed by the current thread.
     pub(super) fn changed(&self, whose: Name, left: State, entered: State) {
         let me = self.0.backend.current();
@@ -154,6 +186,9 @@ impl<B: Backend> LifecycleModel<B> {
             }
             cast.role_of(&me)
         };
+        if entered == State::Abandoned {
+            self.judge_abandonment(whose, left);
+        }
         match row(left, entered, role.actor()) {
             Some(row) => self.0.oracle.took(row),
             None => self.0.oracle.violate(Property::LegalTransitions, || {

@@ -44,6 +44,9 @@ impl<P: Scene, D: Steps<P, OwnedFlags>> Clone for Php<P, D> {
 
 impl<P: Scene, D: Steps<P, OwnedFlags>> Php<P, D> {
     /// A worker thread that is Ready, and about to start its script.
+    ///
+    /// # Panics
+    /// If the scene refuses the thread, which none does.
     pub fn start_ready(
         scene: &P,
         (lingering, begun): (&Lingering<P>, &Arc<P::Monitor<u32>>),

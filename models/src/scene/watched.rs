@@ -1,12 +1,12 @@
 //! A monitor whose changes of state are held against the table.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use forcekill::State;
 use forcekill::platform::{Answer, Monitor, MonitorValue};
 use forcekill::thread::Lifecycle;
+use forcekill::{State, States};
 
 use super::model::{LifecycleModel, Name};
 use crate::stage::Backend;
@@ -83,10 +83,14 @@ impl<B: Backend, T: MonitorValue> Monitor<T> for WatchedMonitor<B, T> {
     }
 
     fn wait<R: Answer>(&self, ready: impl Fn(&mut T) -> Option<R>) -> R {
-        self.watch(self.seen_monitor().wait(|value| {
+        let awaited = awaited(&ready);
+        self.scene.waits_for_orders(self.name, awaited);
+        let seen = self.seen_monitor().wait(|value| {
             let (answer, change, trace) = self.seen(value, &ready);
             answer.map(|answer| (answer, change, trace))
-        }))
+        });
+        self.scene.waits_for_orders(self.name, None);
+        self.watch(seen)
     }
 
     fn wait_until_or<R: Answer>(
@@ -105,6 +109,23 @@ impl<B: Backend, T: MonitorValue> Monitor<T> for WatchedMonitor<B, T> {
         };
         self.watch(self.seen_monitor().wait_until_or(deadline, ready, expired))
     }
+}
+
+/// Which of the states that ask a thread to leave end a wait for a lifecycle.
+fn awaited<T: MonitorValue, R>(ready: &impl Fn(&mut T) -> Option<R>) -> Option<States> {
+    if TypeId::of::<T>() != TypeId::of::<Lifecycle>() {
+        return None;
+    }
+    let mut ends = States::of(&[]);
+    for state in [State::Restarting, State::ShuttingDown] {
+        // An `Option`, because that is a place on the stack whose type can be asked for.
+        let mut lifecycle = Some(Lifecycle::in_state(state));
+        let place = (&mut lifecycle as &mut dyn Any).downcast_mut::<Option<T>>();
+        if place.and_then(Option::as_mut).is_some_and(|value| ready(value).is_some()) {
+            ends = ends.with(state);
+        }
+    }
+    Some(ends)
 }
 
 fn state_of<T: Any>(value: &T) -> Option<State> {
