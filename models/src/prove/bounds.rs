@@ -107,12 +107,18 @@ pub(super) fn shuttle_bound(case: AnyCase, _size: usize) -> usize {
     }
 }
 
-const SHUTTLE_LIMIT: u64 = 60_000;
+/// What a search of one variant may take at one bound; what does not end within it is `held`.
+fn shuttle_limit(case: AnyCase) -> u64 {
+    match case {
+        AnyCase::Slot(_) => 60_000,
+        AnyCase::Lifecycle(_) | AnyCase::Monitor(..) => 1_000_000,
+    }
+}
 
 /// shuttle's searches, depth-first with growing bounds first.
 pub(super) fn shuttle_strategies(case: AnyCase, size: usize, deep: bool) -> Vec<Strategy> {
     let depth_first = (0..=shuttle_bound(case, size))
-        .map(|bound| Strategy::DepthFirst { bound: Some(bound), limit: SHUTTLE_LIMIT });
+        .map(|bound| Strategy::DepthFirst { bound: Some(bound), limit: shuttle_limit(case) });
     let executions = if deep { 100_000 } else { 2_000 };
     let random = Strategy::Random { executions };
     let pct = [5, 20].map(|padding| Strategy::Pct { depth: 3, executions, padding });
