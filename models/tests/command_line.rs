@@ -143,7 +143,9 @@ fn the_json_has_the_contracts_form() {
     assert_eq!(status(&output), Some(0), "{}", text(&output.stdout));
     let json: serde_json::Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let cells = json["cells"].as_array().unwrap();
-    assert_eq!(cells.len(), 12, "two designs, two engines, three sizes");
+    // loom and shuttle in three sizes and the explorer in two for ours, in one for the pull request; the later designs, whose
+    // slot is the pull request's, in one size.
+    assert_eq!(cells.len(), 8 + 7 + 3 + 3);
     for cell in cells {
         let keys: Vec<_> = cell.as_object().unwrap().keys().map(String::as_str).collect();
         let mut contract = vec![

@@ -336,7 +336,8 @@ fn the_view_tells_who_created_and_who_joined_a_thread() {
         assert_eq!(child.join(), Ok(Ok(false)));
     })
     .run(&mut joins);
-    let expected = [(None, vec![1]), (Some(0), vec![2]), (Some(1), vec![])];
+    // Whom a child has joined counts for who joins the child.
+    let expected = [(None, vec![1, 2]), (Some(0), vec![2]), (Some(1), vec![])];
     assert_eq!(joins.seen, BTreeSet::from(expected));
 }
 
