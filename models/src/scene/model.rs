@@ -322,9 +322,16 @@ impl<B: Backend> Scene for LifecycleModel<B> {
 
     fn join_spawned(&self) {
         loop {
-            // Not while the lock is held: a thread that is joined may spawn another.
-            let Some(joiner) = self.cast().spawned.pop() else { return };
-            self.0.backend.join(joiner);
+            // The oldest first, so that whether a successor is there already makes no difference to the order. Not while the
+            // lock is held: a thread that is joined may spawn another.
+            let oldest = {
+                let spawned = &mut self.cast().spawned;
+                if spawned.is_empty() {
+                    return;
+                }
+                spawned.remove(0)
+            };
+            self.0.backend.join(oldest);
         }
     }
 
