@@ -78,7 +78,7 @@ use std::time::Duration;
 use crate::engine::InterruptFlags;
 use crate::platform::Platform;
 use crate::state::{Event, State, States};
-use crate::steps::Steps;
+use crate::steps::{Attempt, Steps};
 use crate::thread::{Request, Thread};
 use crate::wake::ResendPolicy;
 
@@ -134,7 +134,18 @@ where
     F: InterruptFlags<Flag = P::Flag>,
     S: Steps<P, F>,
 {
-    bring(Call::Restart, threads, limits)
+    drain_watched(threads, limits, &())
+}
+
+/// The same, and `watch` is told what is done.
+pub fn drain_watched<T, P, F, S>(threads: &[T], limits: &Limits, watch: &dyn Watch) -> Drained
+where
+    T: Borrow<Thread<P, F, S>>,
+    P: Platform,
+    F: InterruptFlags<Flag = P::Flag>,
+    S: Steps<P, F>,
+{
+    bring(Call::Restart, threads, limits, watch)
 }
 
 /// Tells every thread that this drain has drained to go on; answers how many did. A shutdown may have taken some meanwhile.
@@ -167,10 +178,37 @@ where
     F: InterruptFlags<Flag = P::Flag>,
     S: Steps<P, F>,
 {
-    bring(Call::Shutdown, threads, limits)
+    shut_down_watched(threads, limits, &())
 }
 
-fn bring<T, P, F, S>(call: Call, threads: &[T], limits: &Limits) -> Drained
+/// The same, and `watch` is told what is done.
+pub fn shut_down_watched<T, P, F, S>(threads: &[T], limits: &Limits, watch: &dyn Watch) -> Drained
+where
+    T: Borrow<Thread<P, F, S>>,
+    P: Platform,
+    F: InterruptFlags<Flag = P::Flag>,
+    S: Steps<P, F>,
+{
+    bring(Call::Shutdown, threads, limits, watch)
+}
+
+/// Who is told what a drain or a shutdown does, on the calling thread and without a lock held. The time that it takes comes on
+/// top of the call's bound.
+pub trait Watch {
+    /// A thread was asked to leave its script, and nothing waits for it yet.
+    fn asked(&self, thread: usize) {
+        let _ = thread;
+    }
+
+    /// An attempt was made at a straggler; `nth` counts from 1.
+    fn sent(&self, thread: usize, nth: u32, attempt: Attempt) {
+        let _ = (thread, nth, attempt);
+    }
+}
+
+impl Watch for () {}
+
+fn bring<T, P, F, S>(call: Call, threads: &[T], limits: &Limits, watch: &dyn Watch) -> Drained
 where
     T: Borrow<Thread<P, F, S>>,
     P: Platform,
@@ -184,7 +222,7 @@ where
     let end = asked_at.saturating_add(limits.total());
 
     let mut passage =
-        Passage { call, legs: threads.iter().map(|thread| Leg::new(thread.borrow())).collect() };
+        Passage { call, watch, legs: threads.iter().map(|thread| Leg::new(thread.borrow())).collect() };
     // All are asked before any is waited for: a thread that takes its time must not cost the others theirs.
     passage.ask(asked_at);
     passage.wait(grace_end, Phase::Grace);
@@ -206,6 +244,7 @@ where
 /// All threads of a call on their way.
 struct Passage<'a, P: Platform, F: InterruptFlags<Flag = P::Flag>, S> {
     call: Call,
+    watch: &'a dyn Watch,
     legs: Vec<Leg<'a, P, F, S>>,
 }
 
@@ -275,10 +314,13 @@ where
 {
     /// Asks every thread that was not asked yet, waiting until `deadline` for those that are in between.
     fn ask(&mut self, deadline: Duration) {
-        let call = self.call;
+        let (call, watch) = (self.call, self.watch);
         for leg in self.legs.iter_mut().filter(|leg| matches!(leg.course, Course::Unasked)) {
             leg.course = match leg.thread.request(call.event(), deadline) {
-                Request::Taken => Course::Asked,
+                Request::Taken => {
+                    watch.asked(leg.thread.index());
+                    Course::Asked
+                }
                 Request::Busy => Course::Unasked,
                 // It may be on its way out by itself: a shutdown that did not wait for it would let the engine be torn down
                 // while it exits.
@@ -316,7 +358,8 @@ where
     /// One attempt at the run of every straggler; in a shutdown also of those that could not be asked.
     fn kill(&self, nth: u32) {
         for leg in self.legs.iter().filter(|leg| !matches!(leg.course, Course::Over(_))) {
-            let _ = leg.thread.slot().attempt_current(nth);
+            let attempt = leg.thread.slot().attempt_current(nth);
+            self.watch.sent(leg.thread.index(), nth, attempt);
         }
     }
 

@@ -1,15 +1,20 @@
 //! The second seam: what the engine that runs scripts must offer.
 //!
-//! So far that is the storage of one thread: two interrupt flags that the engine's VM reads at every opcode boundary,
-//! and the call that frees them. In PHP the flags are `EG(timed_out)` and `EG(vm_interrupt)` and the call is
-//! `ts_free_thread`.
+//! | item | what it is in PHP | who calls it |
+//! |---|---|---|
+//! | [`Engine::start_up`], [`Engine::tear_down`] | `sapi_startup`, `tsrm_shutdown` | init and shutdown |
+//! | [`Engine::start_thread`] | `ts_resource(0)` | each OS thread, first |
+//! | [`Engine::run_worker`], [`Engine::run_request`] | `php_execute_script` between request start-up and shutdown | each OS thread |
+//! | [`ThreadStorage::free`] | `ts_free_thread` | each OS thread, last |
+//! | [`InterruptFlags`] | `EG(timed_out)` and `EG(vm_interrupt)` | killers, and the VM at each opcode boundary |
 
+use std::fmt;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
-use crate::platform::Flag;
+use crate::platform::{Flag, Platform};
 
 /// Where one thread's two interrupt flags are.
 pub trait InterruptFlags: Send + Sync + 'static {
@@ -51,6 +56,116 @@ pub trait ThreadStorage {
     /// answered.
     fn free(self);
 }
+
+/// An engine that runs scripts in threads of this process.
+///
+/// Everything is called without a lock of the library's held. A panic of [`Engine::run_worker`] or [`Engine::run_request`] is
+/// caught, and counts as [`ScriptEnd::Unhealthy`].
+pub trait Engine<P: Platform>: Send + Sync + 'static {
+    /// How a slot refers to a thread's flags.
+    type Flags: InterruptFlags<Flag = P::Flag>;
+    /// What the engine keeps for one thread.
+    type Storage: ThreadStorage<Flags = Self::Flags>;
+    /// What is dispatched to a script.
+    type Request: Send + 'static;
+    /// What a script answers.
+    type Response: Send + 'static;
+
+    /// Starts the engine for the whole process. Called by the init, on its thread, when no thread of the engine's exists.
+    ///
+    /// # Errors
+    /// If the engine cannot be started; nothing is to be torn down then.
+    fn start_up(&self) -> Result<(), EngineError>;
+
+    /// Tears the engine down. Called once for each start-up that went well, when no thread of the engine's exists any more, or
+    /// never.
+    fn tear_down(&self);
+
+    /// Allocates what threads with an index below `threads` count in. Called right after each start-up.
+    /// Upstream: `frankenphp_init_thread_metrics`.
+    fn allocate_metrics(&self, threads: usize) {
+        let _ = threads;
+    }
+
+    /// Frees it. Called right before the teardown.
+    fn free_metrics(&self) {}
+
+    /// Registers the calling OS thread with the engine.
+    ///
+    /// # Errors
+    /// If the engine refuses the thread, which then ends.
+    fn start_thread(&self, thread: usize) -> Result<Self::Storage, EngineError>;
+
+    /// Runs a worker's script on the calling thread until it ends. The script asks [`Requests::next`] for one request after
+    /// the other, and ends when there is none.
+    fn run_worker(
+        &self,
+        on: On<'_, Self::Storage>,
+        requests: &mut dyn Requests<Self::Request, Self::Response>,
+    ) -> ScriptEnd;
+
+    /// Runs one request's script on the calling thread. No response means that the request was not answered.
+    fn run_request(
+        &self,
+        on: On<'_, Self::Storage>,
+        request: Self::Request,
+    ) -> (Option<Self::Response>, ScriptEnd);
+
+    /// Called when a thread has been asked to leave its script and before anything waits for it, so that a handler which
+    /// blocks outside the library's own waits can be woken. Must not block: a drain's bound has no room for it.
+    /// Upstream: `threadHandler.drain`, called before the drain channel closes.
+    fn drain_hook(&self, thread: usize) {
+        let _ = thread;
+    }
+}
+
+/// Where a script runs.
+#[derive(Debug)]
+pub struct On<'a, T> {
+    /// The thread's index.
+    pub thread: usize,
+    /// The worker's name; `None` on a regular thread.
+    pub worker: Option<&'a str>,
+    /// The thread's storage.
+    pub storage: &'a T,
+}
+
+/// Where a worker's script gets its requests. Upstream: `frankenphp_handle_request`.
+pub trait Requests<Q, A> {
+    /// Waits for the next request; `None` tells the script to end. The first call tells that the script has booted. A request
+    /// before, if it was not answered, counts as unanswered.
+    fn next(&mut self) -> Option<Q>;
+
+    /// Answers the request that [`Requests::next`] gave last. Without effect if there is none, or if it was answered.
+    fn answer(&mut self, response: A);
+}
+
+/// How a script ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScriptEnd {
+    /// By itself, or because it was told to.
+    Finished,
+    /// With an error of its own.
+    Failed,
+    /// The engine could not start or shut down the request: the OS thread must not run another script. Upstream: a bailout
+    /// that escaped, after which the thread is replaced.
+    Unhealthy,
+}
+
+/// The engine refused, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineError {
+    /// The engine's own words.
+    pub what: String,
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the engine refused: {}", self.what)
+    }
+}
+
+impl std::error::Error for EngineError {}
 
 /// Two flags that Rust owns: the storage of an engine that has none of its own.
 #[derive(Clone, Debug, Default)]

@@ -21,9 +21,22 @@ where
     where
         T: ThreadStorage<Flags = F>,
     {
+        self.occupy_with(storage, |occupied, _| body(occupied))
+    }
+
+    /// The same for a body that uses the storage.
+    pub fn occupy_with<T, R>(
+        &self,
+        storage: T,
+        body: impl FnOnce(&mut Occupied<'_, P, F, S>, &T) -> R,
+    ) -> R
+    where
+        T: ThreadStorage<Flags = F>,
+    {
         let publication = S::publish(self, storage.flags());
         let leaving = Leaving { slot: self, publication, storage: Some(storage) };
-        body(&mut Occupied { slot: leaving.slot, publication, on_its_thread: PhantomData })
+        let storage = leaving.storage.as_ref().expect("it is taken when `leaving` is dropped");
+        body(&mut Occupied { slot: leaving.slot, publication, on_its_thread: PhantomData }, storage)
     }
 }
 

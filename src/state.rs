@@ -117,15 +117,20 @@ transitions! {
     /// The scaler picks an index that has no thread.
     RequestBoot by [Scaler]: Reserved => BootRequested;
     /// The index is given an OS thread.
-    Boot by [Init, Scaler]: Reserved | BootRequested => Booting;
+    Boot by [Init, Scaler, Restarter, PhpThread]: Reserved | BootRequested => Booting;
+    /// The thread was given what it serves before its boot.
+    Start by [PhpThread]: Booting => TransitionComplete;
+    /// The system refused the OS thread, or the engine did.
+    FailStart by [Init, Scaler, Restarter, PhpThread]: Booting | RebootReady => Done;
     /// The thread has nothing to serve.
     Settle by [PhpThread]: Booting | TransitionComplete => Inactive;
     /// The thread is to serve something else: the safe request of a scaler.
     RequestTransition by [Init, Scaler]: Ready | Inactive => TransitionRequested;
     /// The thread has let go of its handler.
     Detach by [PhpThread]: TransitionRequested => TransitionInProgress;
-    /// The thread has got its new handler.
-    CompleteTransition by [Init, Scaler]: TransitionInProgress => TransitionComplete;
+    /// The thread has got its new handler. Upstream's scaler gives it, and waits for the thread; here the request says what is
+    /// to be served, and the thread takes it from there.
+    CompleteTransition by [Scaler, PhpThread]: TransitionInProgress => TransitionComplete;
     /// The thread serves: a worker at its first request wait, a regular thread at once.
     Serve by [PhpThread]: TransitionComplete => Ready;
     /// The thread is to let go of its script: the safe request of a drain.
@@ -142,8 +147,9 @@ transitions! {
     OfferReboot by [PhpThread]: Rebooting => RebootReady;
     /// The fresh OS thread has arrived.
     Reboot by [PhpThread]: RebootReady => Ready;
-    /// The thread is to exit: the safe request of the shutdown. From Yielding too: who drained it need not come back.
-    RequestShutdown by [Shutdown]: Ready | Inactive | Yielding => ShuttingDown;
+    /// The thread is to exit: the safe request of the shutdown, and of a scaler that takes an idle thread away. From Yielding
+    /// too: who drained it need not come back.
+    RequestShutdown by [Scaler, Shutdown]: Ready | Inactive | Yielding => ShuttingDown;
     /// The worker script failed to boot. Any request that came before wins: the thread complies with that first.
     FailBoot by [PhpThread]: TransitionComplete | Ready => ShuttingDown;
     /// Grace, kill and deadline have passed.
@@ -158,8 +164,8 @@ transitions! {
         | TransitionComplete => Done;
     /// The shutdown finds an index without an OS thread.
     Retire by [Shutdown]: Reserved | BootRequested => Done;
-    /// The index may be used by the next start.
-    Recycle by [Shutdown]: Done => Reserved;
+    /// The index may be used again.
+    Recycle by [Init, Scaler, Restarter, PhpThread, Shutdown]: Done => Reserved;
 }
 
 impl State {

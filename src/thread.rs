@@ -40,6 +40,10 @@ pub struct Lifecycle {
     since: Duration,
     /// Whether the drain that is under way has found the thread with nothing to serve.
     was_inactive: bool,
+    /// Whether it serves a request now.
+    serving: bool,
+    /// Whether there may be a request for it that it has not looked for.
+    poked: bool,
 }
 
 /// A thread did not come back within its limits, and was told to exit whenever it does.
@@ -68,6 +72,15 @@ pub enum Told {
     Else(State),
 }
 
+/// How a thread left its script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Left {
+    /// Whether a drain asked it to.
+    pub for_a_drain: bool,
+    /// What it is to do now.
+    pub told: Told,
+}
+
 impl<P, F, S> Thread<P, F, S>
 where
     P: Platform,
@@ -77,7 +90,7 @@ where
     /// A thread that is Reserved.
     pub fn new(platform: P, index: usize) -> Self {
         let now = platform.now();
-        let lifecycle = Lifecycle { state: State::Reserved, since: now, was_inactive: false };
+        let lifecycle = Lifecycle { since: now, ..Lifecycle::in_state(State::Reserved) };
         Self { index, lifecycle: platform.monitor(lifecycle), slot: Slot::new(platform) }
     }
 
@@ -101,10 +114,12 @@ where
         self.lifecycle.with(|lifecycle| lifecycle.state)
     }
 
-    /// For how long it has been in the stable state that it is in; `None` if it is in no stable one. May be called from any
+    /// For how long it has been in the stable state that it is in, or has not served there; `None` if it is in no stable one, or
+    /// serves. May be called from any
     /// thread; a scaler takes idle threads away by it.
     pub fn idle_for(&self) -> Option<Duration> {
-        let since = self.lifecycle.with(|lifecycle| lifecycle.state.is_stable().then_some(lifecycle.since));
+        let is_idle = |lifecycle: &Lifecycle| lifecycle.state.is_stable() && !lifecycle.serving;
+        let since = self.lifecycle.with(|lifecycle| is_idle(lifecycle).then_some(lifecycle.since));
         since.map(|since| self.platform().now().saturating_sub(since))
     }
 
@@ -152,7 +167,13 @@ where
     /// Lets go of the script for a drain, and waits to be told how to go on. If no drain asked for it, the answer is what was
     /// asked instead. To be called by the PHP thread itself, outside any run.
     pub fn let_go(&self) -> Told {
-        self.told(S::let_go(self))
+        self.leave_script().told
+    }
+
+    /// The same, and whether a drain asked for it.
+    pub fn leave_script(&self) -> Left {
+        let let_go = S::let_go(self);
+        Left { for_a_drain: let_go.is_ok(), told: self.told(let_go) }
     }
 
     fn told(&self, let_go: Result<(), Told>) -> Told {
@@ -170,16 +191,42 @@ where
         }
     }
 
+    /// Tells a thread that waits for a request to look for one. May be called from any thread.
+    pub fn poke(&self) {
+        self.with(|lifecycle| lifecycle.poked = true);
+    }
+
+    /// Waits until there may be a request (`true`), or the thread is to leave (`false`). To be called by the PHP thread itself.
+    pub fn wait_for_work(&self) -> bool {
+        let leaving = S::leaving();
+        self.lifecycle.wait(|lifecycle| lifecycle.look_for_work(leaving))
+    }
+
     /// The last change of state of an OS thread: Rebooting becomes RebootReady, everything else that can end Done. To be
-    /// called by the PHP thread itself, when its slot is cleared and its storage freed, before it is counted out.
+    /// called by the PHP thread itself, when its slot is cleared and its storage freed, before it is counted out. Answers the
+    /// state that was entered.
     ///
     /// # Errors
     /// If the thread is where no OS thread can be.
-    pub fn exit(&self) -> Result<(), IllegalTransition> {
+    pub fn exit(&self) -> Result<State, IllegalTransition> {
         let now = self.platform().now();
         self.with(|lifecycle| {
             let event = if lifecycle.state == State::Rebooting { Event::OfferReboot } else { Event::Exit };
-            lifecycle.apply(event, now).map(drop)
+            lifecycle.apply(event, now)?;
+            Ok(lifecycle.state)
+        })
+    }
+
+    /// No OS thread could be started, or the engine refused it: the index is Done, whoever has given up on it meanwhile. To be
+    /// called by whoever was to start it, or by the OS thread that was refused.
+    ///
+    /// # Errors
+    /// If the thread is where no OS thread is about to start.
+    pub fn fail_start(&self) -> Result<(), IllegalTransition> {
+        let now = self.platform().now();
+        self.with(|lifecycle| {
+            let failed = lifecycle.apply(Event::FailStart, now);
+            failed.or_else(|_| lifecycle.apply(Event::Exit, now)).map(drop)
         })
     }
 
@@ -209,7 +256,7 @@ where
 impl Lifecycle {
     /// A lifecycle in this state. For models, which ask what a wait would make of it.
     pub fn in_state(state: State) -> Self {
-        Self { state, since: Duration::ZERO, was_inactive: false }
+        Self { state, since: Duration::ZERO, was_inactive: false, serving: false, poked: false }
     }
 
     /// The state.
@@ -230,6 +277,35 @@ impl Lifecycle {
         self.state = entered;
         self.since = now;
         Ok(left)
+    }
+
+    /// One look of a thread that waits for a request: whether there may be one (`true`), or it is to leave (`false`); `None` if
+    /// it is to wait on.
+    pub fn look_for_work(&mut self, leaving: States) -> Option<bool> {
+        if leaving.contains(self.state) {
+            return Some(false);
+        }
+        std::mem::take(&mut self.poked).then_some(true)
+    }
+
+    /// The thread begins to serve a request, if it may: nobody has asked anything of it.
+    pub fn begin_request(&mut self) -> bool {
+        self.serving = self.state == State::Ready;
+        self.serving
+    }
+
+    /// The thread has served its request, and is idle from now on.
+    pub fn end_request(&mut self, now: Duration) {
+        self.serving = false;
+        if self.state.is_stable() {
+            self.since = now;
+        }
+    }
+
+    /// Asks `event` of a thread that is stable, and has been idle for so long.
+    pub fn ask_idle(&mut self, event: Event, idle: Duration, now: Duration) -> bool {
+        let is_idle = self.state.is_stable() && !self.serving && now.saturating_sub(self.since) >= idle;
+        is_idle && self.apply(event, now).is_ok()
     }
 
     /// Tells a thread that has let go to go on as what it was.
@@ -323,7 +399,7 @@ mod tests {
     type Row<T> = (State, (State, T), (State, T));
 
     fn in_state(state: State) -> Lifecycle {
-        Lifecycle { state, since: Duration::ZERO, was_inactive: false }
+        Lifecycle::in_state(state)
     }
 
     /// Each state, and what it becomes when a restart, or a shutdown, gives up on a thread that is in it.
