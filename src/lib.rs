@@ -51,6 +51,7 @@
 //! code between them is the same on a real system and under the model checkers. The decisions that the proofs turn on
 //! are the methods of [`Steps`](steps::Steps).
 
+pub mod config;
 pub mod drain;
 pub mod engine;
 mod kill;
@@ -63,6 +64,7 @@ pub mod steps;
 pub mod thread;
 mod wake;
 
+pub use config::{Config, ConfigError, ValidConfig, ValidWorker, Worker};
 pub use drain::{Drained, Fate, Limits, LimitsOverflow, drain, resume, shut_down};
 pub use engine::{ForeignFlags, InterruptFlags, OwnedFlags, ThreadStorage};
 pub use kill::{Effort, Verdict};
