@@ -56,6 +56,7 @@ pub mod drain;
 pub mod engine;
 mod kill;
 mod lingering;
+pub mod observer;
 mod occupy;
 pub mod platform;
 mod slot;
@@ -69,6 +70,9 @@ pub use drain::{Drained, Fate, Limits, LimitsOverflow, drain, resume, shut_down}
 pub use engine::{ForeignFlags, InterruptFlags, OwnedFlags, ThreadStorage};
 pub use kill::{Effort, Verdict};
 pub use lingering::{Lingering, Registration, StillLingering};
+#[cfg(feature = "tracing")]
+pub use observer::TracingObserver;
+pub use observer::{Counters, Counts, Notice, Notices, Observer, Rejection};
 pub use occupy::Occupied;
 #[cfg(unix)]
 pub use platform::unix::{KillSignal, SignalError};
