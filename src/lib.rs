@@ -51,10 +51,12 @@
 //! code between them is the same on a real system and under the model checkers. The decisions that the proofs turn on
 //! are the methods of [`Steps`](steps::Steps).
 
+pub mod config;
 pub mod drain;
 pub mod engine;
 mod kill;
 mod lingering;
+pub mod observer;
 mod occupy;
 pub mod platform;
 mod slot;
@@ -63,10 +65,14 @@ pub mod steps;
 pub mod thread;
 mod wake;
 
+pub use config::{Config, ConfigError, ValidConfig, ValidWorker, Worker};
 pub use drain::{Drained, Fate, Limits, LimitsOverflow, drain, resume, shut_down};
 pub use engine::{ForeignFlags, InterruptFlags, OwnedFlags, ThreadStorage};
 pub use kill::{Effort, Verdict};
 pub use lingering::{Lingering, Registration, StillLingering};
+#[cfg(feature = "tracing")]
+pub use observer::TracingObserver;
+pub use observer::{Counters, Counts, Notice, Notices, Observer, Rejection};
 pub use occupy::Occupied;
 #[cfg(unix)]
 pub use platform::unix::{KillSignal, SignalError};
