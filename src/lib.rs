@@ -59,6 +59,9 @@ mod lingering;
 pub mod observer;
 mod occupy;
 pub mod platform;
+pub mod process;
+pub mod roster;
+pub mod runtime;
 mod slot;
 pub mod state;
 pub mod steps;
@@ -67,7 +70,9 @@ mod wake;
 
 pub use config::{Config, ConfigError, ValidConfig, ValidWorker, Worker};
 pub use drain::{Drained, Fate, Limits, LimitsOverflow, drain, resume, shut_down};
-pub use engine::{ForeignFlags, InterruptFlags, OwnedFlags, ThreadStorage};
+pub use engine::{
+    Engine, EngineError, ForeignFlags, InterruptFlags, On, OwnedFlags, Requests, ScriptEnd, ThreadStorage,
+};
 pub use kill::{Effort, Verdict};
 pub use lingering::{Lingering, Registration, StillLingering};
 #[cfg(feature = "tracing")]
@@ -77,6 +82,8 @@ pub use occupy::Occupied;
 #[cfg(unix)]
 pub use platform::unix::{KillSignal, SignalError};
 pub use platform::{Native, NativeConfig, Obstacle, Platform, SpawnError, Wake};
+pub use process::{InitError, Process, TeardownError};
+pub use runtime::{IncompleteRestart, Rejected, RestartError, Restarted, Runtime, ScaleError, ShutDown};
 pub use slot::{Occupant, PublicationId, RunId, Slot, SlotState};
 pub use state::{IllegalTransition, State, States};
 pub use thread::{Request, Thread};

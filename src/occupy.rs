@@ -25,11 +25,7 @@ where
     }
 
     /// The same for a body that uses the storage.
-    pub fn occupy_with<T, R>(
-        &self,
-        storage: T,
-        body: impl FnOnce(&mut Occupied<'_, P, F, S>, &T) -> R,
-    ) -> R
+    pub fn occupy_with<T, R>(&self, storage: T, body: impl FnOnce(&mut Occupied<'_, P, F, S>, &T) -> R) -> R
     where
         T: ThreadStorage<Flags = F>,
     {

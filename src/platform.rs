@@ -51,6 +51,11 @@ pub trait Platform: Clone + Send + Sync + 'static {
     /// If the system refuses; `body` is dropped without being run.
     fn spawn(&self, body: impl FnOnce() + Send + 'static) -> Result<(), SpawnError>;
 
+    /// Called by each OS thread of a runtime as its first act. For platforms that want to know who is who.
+    fn enter(&self, thread: usize) {
+        let _ = thread;
+    }
+
     /// The monotonic clock, as the time since this platform's origin.
     fn now(&self) -> Duration;
 

@@ -27,8 +27,9 @@
 //! | [`wait_or_abandon`](Steps::wait_or_abandon) | abandons only what has not let go | a cooperative thread is lost |
 //! | [`record`](Steps::record) | every thread, whatever its fate | the counts of a restart do not add up |
 
-use std::sync::atomic::Ordering::{Relaxed, Release};
+pub mod runtime;
 
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::time::Duration;
 
 use crate::drain::{Call, Fate, Phase};

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::drain::Call;
+use crate::engine::EngineError;
 use crate::platform::SpawnError;
+use crate::state::IllegalTransition;
 use crate::steps::Attempt;
 
 /// Declares [`Notice`] and, from the same lines, its counters.
@@ -127,6 +129,25 @@ notices! {
         /// The refusal.
         error: SpawnError,
     };
+    /// The engine has refused an OS thread.
+    start_refused: StartRefused {
+        /// The thread.
+        thread: usize,
+        /// What the engine says.
+        error: EngineError,
+    };
+    /// An OS thread ends in a state in which none should: a mistake of the library or of whoever changes states by hand.
+    ended_illegally: EndedIllegally {
+        /// The thread.
+        thread: usize,
+        /// What the table of states says.
+        error: IllegalTransition,
+    };
+    /// The system has refused the thread that scales: the runtime serves on with the threads that it has.
+    scaler_not_started: ScalerNotStarted {
+        /// The refusal.
+        error: SpawnError,
+    };
     /// The scaler has added a thread.
     scaled_up: ScaledUp {
         /// The thread.
@@ -173,29 +194,29 @@ notices! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// The runtime has not been started, or not completely yet.
-    NotStarted,
     /// The runtime is being shut down, or is.
     ShuttingDown,
     /// There is no worker of that name.
     NoSuchWorker,
-    /// No thread is there to serve it, and none will be.
-    NoThread,
     /// As many requests as there may be are waiting already.
     QueueFull,
     /// It has waited as long as it may.
     WaitedTooLong,
+    /// The thread that served it did not come back within its limits.
+    Lost,
+    /// Its script has ended without a response.
+    Unanswered,
 }
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotStarted => "the runtime is not started",
             Self::ShuttingDown => "the runtime is shutting down",
             Self::NoSuchWorker => "there is no such worker",
-            Self::NoThread => "no thread is left to serve it",
             Self::QueueFull => "the queue is full",
             Self::WaitedTooLong => "it waited too long",
+            Self::Lost => "the thread that served it was abandoned",
+            Self::Unanswered => "its script ended without a response",
         })
     }
 }
@@ -204,6 +225,7 @@ impl fmt::Display for Rejection {
 #[cfg(test)]
 pub(super) fn examples() -> Vec<Notice> {
     use crate::platform::Wake;
+    use crate::state::{Event, State};
 
     let worker = || Some(Arc::from("shop"));
     vec![
@@ -223,6 +245,12 @@ pub(super) fn examples() -> Vec<Notice> {
         Notice::Respawned { thread: 3 },
         Notice::Rebooted { thread: 3 },
         Notice::SpawnFailed { thread: 3, error: SpawnError { errno: Some(11) } },
+        Notice::StartRefused { thread: 3, error: EngineError { what: "no memory".to_string() } },
+        Notice::EndedIllegally {
+            thread: 3,
+            error: IllegalTransition { event: Event::Exit, state: State::Yielding },
+        },
+        Notice::ScalerNotStarted { error: SpawnError { errno: Some(11) } },
         Notice::ScaledUp { thread: 3, worker: None },
         Notice::ScaledDown { thread: 3 },
         Notice::Restarted { restarted: 3, abandoned: 1 },

@@ -49,6 +49,9 @@ impl Observer for TracingObserver {
             N::Respawned { thread } => warn!(target: TARGET, thread, "respawned"),
             N::Rebooted { thread } => debug!(target: TARGET, thread, "rebooted"),
             N::SpawnFailed { thread, error } => warn!(target: TARGET, thread, %error, "spawn failed"),
+            N::StartRefused { thread, error } => warn!(target: TARGET, thread, %error, "start refused"),
+            N::EndedIllegally { thread, error } => error!(target: TARGET, thread, %error, "ended illegally"),
+            N::ScalerNotStarted { error } => error!(target: TARGET, %error, "scaler not started"),
             N::ScaledUp { thread, worker } => {
                 info!(target: TARGET, thread, worker = worker.as_deref(), "scaled up");
             }

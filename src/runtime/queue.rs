@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::observer::Rejection;
 use crate::platform::{Monitor, Platform};
 use crate::roster::Life;
 
@@ -67,8 +68,8 @@ impl<P: Platform, Q: Send + 'static, A: Send + 'static> Queue<P, Q, A> {
         Self { waiting: platform.monitor(Waiting { is_open: true, next: 1, requests: Vec::new() }) }
     }
 
-    /// Puts a request in; `None` if the queue is closed, or has `most` requests waiting already.
-    pub(crate) fn push(&self, parcel: &Parcel<Q, A>, most: usize) -> Option<u64> {
+    /// Puts a request in, unless the queue is closed, or has `most` requests waiting already.
+    pub(crate) fn push(&self, parcel: &Parcel<Q, A>, most: usize) -> Result<u64, Rejection> {
         self.waiting.with(|waiting| waiting.push(parcel, most))
     }
 
@@ -99,15 +100,17 @@ impl<P: Platform, Q: Send + 'static, A: Send + 'static> Queue<P, Q, A> {
 }
 
 impl<Q, A> Waiting<Q, A> {
-    fn push(&mut self, parcel: &Parcel<Q, A>, most: usize) -> Option<u64> {
-        let waiting = self.requests.iter().filter(|pending| pending.place == Place::Waiting).count();
-        if !self.is_open || waiting >= most {
-            return None;
+    fn push(&mut self, parcel: &Parcel<Q, A>, most: usize) -> Result<u64, Rejection> {
+        if !self.is_open {
+            return Err(Rejection::ShuttingDown);
+        }
+        if self.requests.iter().filter(|pending| pending.place == Place::Waiting).count() >= most {
+            return Err(Rejection::QueueFull);
         }
         let id = self.next;
         self.next += 1;
         self.requests.push(Pending { id, place: Place::Waiting, parcel: parcel.clone() });
-        Some(id)
+        Ok(id)
     }
 
     fn take(&mut self, life: Life) -> Option<(u64, Parcel<Q, A>)> {
@@ -138,6 +141,15 @@ impl<Q, A> Waiting<Q, A> {
     pub fn lose(&mut self, life: Life) {
         for pending in self.requests.iter_mut().filter(|pending| pending.place == Place::Taken(life)) {
             pending.place = Place::Settled(Settled::Lost);
+        }
+    }
+
+    /// The same for whichever life of the thread: nobody has followed it.
+    pub fn lose_all_of(&mut self, thread: usize) {
+        for pending in &mut self.requests {
+            if matches!(pending.place, Place::Taken(life) if life.thread == thread) {
+                pending.place = Place::Settled(Settled::Lost);
+            }
         }
     }
 
@@ -179,10 +191,6 @@ impl<Q, A> Parcel<Q, A> {
 
     pub(crate) fn take_request(&self) -> Option<Q> {
         self.content().request.take()
-    }
-
-    pub(crate) fn put_request_back(&self, request: Q) {
-        self.content().request = Some(request);
     }
 
     pub(crate) fn put_response(&self, response: A) {

@@ -102,12 +102,7 @@ where
 
     /// The calling OS thread is about to end. Answers whether it had been abandoned, and what was claimed because there is room
     /// again.
-    fn depart(
-        roster: &P::Monitor<Roster>,
-        generation: u32,
-        life: Life,
-        rules: &Rules,
-    ) -> (bool, Vec<Claim>) {
+    fn depart(roster: &P::Monitor<Roster>, generation: u32, life: Life, rules: &Rules) -> (bool, Vec<Claim>) {
         roster.with(|roster| (roster.depart(generation, life), roster.fill(generation, rules)))
     }
 
