@@ -215,7 +215,7 @@ fn serve(thread: &Thread, mut work: Work, reports: &Reports) {
             }
         }
     });
-    let _ = reports.exited.send(thread.exit());
+    let _ = reports.exited.send(thread.exit().map(drop));
 }
 
 /// Makes the changes that lead a thread from Reserved to `state` by the shortest way in the table.
