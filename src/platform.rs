@@ -52,7 +52,7 @@ pub trait Platform: Clone + Send + Sync + 'static {
     fn spawn(&self, body: impl FnOnce() + Send + 'static) -> Result<(), SpawnError>;
 
     /// Called by each OS thread of a runtime as its first act. For platforms that want to know who is who.
-    fn enter(&self, thread: usize) {
+    fn thread_begins(&self, thread: usize) {
         let _ = thread;
     }
 

@@ -87,7 +87,7 @@ where
 
     /// An OS thread, from its first act to its last.
     fn run(self: &Arc<Self>, life: Life, is_successor: bool) {
-        self.process.platform.enter(life.thread);
+        self.process.platform.thread_begins(life.thread);
         // What unwinds here is a panic of the engine's outside of its scripts, or of the library: the thread ends.
         let served = catch_unwind(AssertUnwindSafe(|| self.serve(life, is_successor)));
         let ending = served.unwrap_or(Ending::Exit);
