@@ -2,9 +2,11 @@
 
 mod bounds;
 mod outcome;
+mod sum;
 mod task;
 
 pub use outcome::{Catch, Cell, Report, Verdict};
+pub use sum::{Counterexample, Sum};
 pub use task::{Engine, Options, Task, tasks};
 
 use std::sync::Mutex;

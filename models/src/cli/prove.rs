@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
         opened.map_err(|error| cannot_write(path, &error))?;
     }
     let started = Instant::now();
-    let bar = progress_bar(tasks.len());
+    let bar = progress_bar(tasks.len(), &options);
     let report = prove::run(&tasks, |task| {
         bar.set_message(format!(
             "{} {} {}",
@@ -64,12 +64,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
         bar.inc(1);
     });
     bar.finish_and_clear();
-    print(arguments, &report, started.elapsed());
+    let shortcomings = shortcomings(&options, &report);
+    print(arguments.summary, &options, &report, started.elapsed());
+    print_verdict(&shortcomings);
     if let Some(path) = &arguments.json {
         let text = serde_json::to_string_pretty(&Document::of(&report)).map_err(|error| error.to_string())?;
         write(path, &text)?;
     }
-    Ok(if report.shortcomings().is_empty() { Ending::AsClaimed } else { Ending::ClaimFailed })
+    Ok(if shortcomings.is_empty() { Ending::AsClaimed } else { Ending::ClaimFailed })
 }
 
 impl Arguments {
@@ -89,8 +91,17 @@ impl Arguments {
     }
 }
 
-fn print(arguments: &Arguments, report: &Report, elapsed: Duration) {
-    if !arguments.summary {
+/// What is not as claimed. That a property is not settled is for a whole run to say.
+fn shortcomings(options: &Options, report: &Report) -> Vec<String> {
+    let mut lines = report.shortcomings();
+    if options.is_whole() {
+        lines.extend(report.gaps());
+    }
+    lines
+}
+
+fn print(summary_alone: bool, options: &Options, report: &Report, elapsed: Duration) {
+    if !summary_alone {
         println!("{}\n", table::details(report));
         println!(
             "proved ∞: searched in full; ≤2: in full up to 2 preemptions; held: not in full. Then the executions.\n"
@@ -99,29 +110,29 @@ fn print(arguments: &Arguments, report: &Report, elapsed: Duration) {
             println!("{}\n", table::defects(report));
         }
     }
-    println!("{}\n", table::summary(report));
     let hit = report.reached.values().filter(|hits| **hits > 0).count();
     if report.covers_table() {
         let missing = report.missing_transitions().len();
         println!("{} of {} transitions taken", report.taken.len() - missing, report.taken.len());
     }
     println!(
-        "{} searches, {} executions in {:.0} s; {hit} of {} moments reached; {} defects",
+        "{} searches, {} executions in {:.0} s; {hit} of {} moments reached; {} defects\n",
         report.searches,
         table::thousands(report.executions),
         elapsed.as_secs_f64(),
         report.reached.len(),
         report.defects.len(),
     );
-    for cell in &report.cells {
-        if let (Some((schedule, what)), false) = (&cell.refutation, cell.protocol.is_ours())
-            && cell.size == 1
-        {
-            println!("{} refutes {}: {what}\n  forcekill replay {schedule}", cell.protocol, cell.property);
-        }
+    let (designs, properties) = (options.asked_designs(), options.asked_properties());
+    println!("{}\n{}\n", table::summary(report, &designs, &properties), table::LEGEND);
+    let refutations = table::refutations(report, &designs, &properties);
+    if !refutations.is_empty() {
+        println!("Each refuted property of the other designs again, step by step:\n{refutations}");
     }
-    let shortcomings = report.shortcomings();
-    for line in &shortcomings {
+}
+
+fn print_verdict(shortcomings: &[String]) {
+    for line in shortcomings {
         println!("NOT AS CLAIMED: {line}");
     }
     if shortcomings.is_empty() {
@@ -129,7 +140,7 @@ fn print(arguments: &Arguments, report: &Report, elapsed: Duration) {
     }
 }
 
-fn progress_bar(searches: usize) -> ProgressBar {
+fn progress_bar(searches: usize, options: &Options) -> ProgressBar {
     let target =
         if stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(Some(searches as u64), target);
@@ -137,7 +148,12 @@ fn progress_bar(searches: usize) -> ProgressBar {
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.enable_steady_tick(Duration::from_millis(200));
     if !stderr().is_terminal() {
-        eprintln!("{searches} searches; this takes a minute or two");
+        let how_long = match (options.deep, options.is_whole()) {
+            (true, _) => "; this takes hours",
+            (false, true) => "; this takes about three minutes on two cores",
+            (false, false) => "",
+        };
+        eprintln!("{searches} searches{how_long}");
     }
     bar
 }

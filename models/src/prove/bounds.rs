@@ -100,7 +100,7 @@ pub(super) fn bounded_settings() -> Settings {
 
 /// The preemption bound of shuttle's depth-first search, which goes from 0 up to this, so that the failure that it finds
 /// first has the fewest preemptions.
-pub(super) fn shuttle_bound(case: AnyCase, _size: usize) -> usize {
+pub(super) fn shuttle_bound(case: AnyCase) -> usize {
     match case {
         AnyCase::Slot(_) => 2,
         AnyCase::Lifecycle(_) | AnyCase::Monitor(..) => 1,
@@ -116,8 +116,8 @@ fn shuttle_limit(case: AnyCase) -> u64 {
 }
 
 /// shuttle's searches, depth-first with growing bounds first.
-pub(super) fn shuttle_strategies(case: AnyCase, size: usize, deep: bool) -> Vec<Strategy> {
-    let depth_first = (0..=shuttle_bound(case, size))
+pub(super) fn shuttle_strategies(case: AnyCase, deep: bool) -> Vec<Strategy> {
+    let depth_first = (0..=shuttle_bound(case))
         .map(|bound| Strategy::DepthFirst { bound: Some(bound), limit: shuttle_limit(case) });
     let executions = if deep { 100_000 } else { 2_000 };
     let random = Strategy::Random { executions };

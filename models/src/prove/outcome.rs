@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::sum::Sum;
 use super::task::{Engine, TaskResult};
 use forcekill::state::TRANSITIONS;
 
@@ -84,7 +85,7 @@ pub struct Report {
     /// How often each row of the table of states was taken by `forcekill`; empty if no race of lifecycles was searched.
     pub taken: Vec<u64>,
     /// Whether the race that takes every row was among the searches.
-    covers_table: bool,
+    pub(crate) covers_table: bool,
     /// How many searches were made. One can have a cell for each of several properties.
     pub searches: usize,
     /// How many executions they played in all.
@@ -130,6 +131,21 @@ impl Report {
         for (sum, hits) in self.taken.iter_mut().zip(taken) {
             *sum += hits;
         }
+    }
+
+    /// What the searches of a property by a design come to.
+    pub fn sum(&self, design: Design, property: Property) -> Sum<'_> {
+        let is_of = |cell: &&Cell| {
+            matches!(cell.protocol, Protocol::Design(of) if of == design) && cell.property == property
+        };
+        Sum::of(&self.cells.iter().filter(is_of).collect::<Vec<_>>())
+    }
+
+    /// The properties that no search of `forcekill` settles, a line each. Where all was searched that is a shortcoming.
+    pub fn gaps(&self) -> Vec<String> {
+        let is_empty = |property: &Property| matches!(self.sum(Design::Forcekill, *property), Sum::Empty);
+        let empty = Property::ALL.iter().copied().filter(is_empty);
+        empty.map(|property| format!("no search of {} settles {property}", Design::Forcekill)).collect()
     }
 
     /// Whether the race that takes every transition was among the searches.

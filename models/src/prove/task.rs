@@ -38,6 +38,32 @@ pub struct Options {
     pub deep: bool,
 }
 
+impl Options {
+    /// Whether nothing is left out.
+    pub fn is_whole(&self) -> bool {
+        let Self { designs, properties, models, sizes, deep: _ } = self;
+        designs.is_empty() && properties.is_empty() && models.is_empty() && sizes.is_empty()
+    }
+
+    /// The designs that are searched, in their order.
+    pub fn asked_designs(&self) -> Vec<Design> {
+        Design::ALL.into_iter().filter(|&design| self.wants_design(design)).collect()
+    }
+
+    /// The properties that are watched, in their order.
+    pub fn asked_properties(&self) -> Vec<Property> {
+        Property::ALL.iter().copied().filter(|&property| self.wants(property)).collect()
+    }
+
+    fn wants_design(&self, design: Design) -> bool {
+        self.designs.is_empty() || self.designs.contains(&design)
+    }
+
+    fn wants(&self, property: Property) -> bool {
+        self.properties.is_empty() || self.properties.contains(&property)
+    }
+}
+
 /// One search.
 #[derive(Clone, Debug)]
 pub struct Task {
@@ -88,19 +114,18 @@ pub(super) struct TaskResult {
 
 /// Every search that `options` asks for, the longest first.
 pub fn tasks(options: &Options) -> Vec<Task> {
-    let wants = |property: Property| options.properties.is_empty() || options.properties.contains(&property);
     let wants_model =
         |case: AnyCase| options.models.is_empty() || options.models.iter().any(|name| name == case.model());
-    let wants_design = |design: Design| options.designs.is_empty() || options.designs.contains(&design);
     let mut tasks = Vec::new();
     let mut add = |protocol, case: AnyCase, properties: &[Property], size, (engine, cross_check)| {
-        let properties: Vec<_> = properties.iter().copied().filter(|property| wants(*property)).collect();
+        let properties: Vec<_> =
+            properties.iter().copied().filter(|&property| options.wants(property)).collect();
         let wants_size = options.sizes.is_empty() || options.sizes.contains(&size);
         if !properties.is_empty() && wants_model(case) && wants_size {
             tasks.push(Task { protocol, case, properties, size, engine, cross_check, deep: options.deep });
         }
     };
-    for design in Design::ALL.into_iter().filter(|&design| wants_design(design)) {
+    for design in Design::ALL.into_iter().filter(|&design| options.wants_design(design)) {
         let protocol = Protocol::Design(design);
         for case in protocol.cases() {
             for size in 1..=case.most() {
@@ -118,7 +143,7 @@ pub fn tasks(options: &Options) -> Vec<Task> {
             }
         }
     }
-    for defect in all_defects().iter().filter(|_| wants_design(Design::Forcekill)) {
+    for defect in all_defects().iter().filter(|_| options.wants_design(Design::Forcekill)) {
         for caught in &defect.caught_by {
             for &engine in caught.engines.all() {
                 let property = [caught.property];
@@ -253,10 +278,11 @@ impl Task {
         TaskResult { task: self.clone(), cells, moments: found.moments, taken: Vec::new() }
     }
 
-    fn bound(&self) -> Option<usize> {
+    /// The most preemptions of an execution that it is to visit; `None` for any number.
+    pub fn bound(&self) -> Option<usize> {
         match self.engine {
             Engine::Loom => loom_bound(self.case.model(), self.size, self.deep),
-            Engine::Shuttle => Some(shuttle_bound(self.case, self.size)),
+            Engine::Shuttle => Some(shuttle_bound(self.case)),
             Engine::Explore => None,
         }
     }
@@ -273,7 +299,7 @@ impl Task {
                 unreachable!("no such search is made: see bounds::searches")
             }
             (Engine::Shuttle, _) => {
-                let ways = shuttle_strategies(self.case, self.size, self.deep);
+                let ways = shuttle_strategies(self.case, self.deep);
                 self.search_each(ways, variants, |strategy, variant| {
                     let outcome = strategy.run(&self.case.on_shuttle(self.size, variant), oracle);
                     (outcome, matches!(strategy, Strategy::DepthFirst { .. }))

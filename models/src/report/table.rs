@@ -6,39 +6,62 @@ use comfy_table::{Table, presets};
 
 use crate::designs::Design;
 use crate::property::Property;
-use crate::prove::{Cell, Engine, Report, Verdict};
+use crate::prove::{Cell, Counterexample, Engine, Report, Sum, Verdict};
 
-/// Property by design: what the cells together say.
-pub fn summary(report: &Report) -> String {
-    let designs: BTreeSet<_> = report.cells.iter().map(|cell| cell.protocol.to_string()).collect();
-    // Ours first.
-    let mut designs: Vec<_> = designs.into_iter().collect();
-    designs.sort_by_key(|design| design != Design::Forcekill.name());
-    let mut table = new_table(std::iter::once("property").chain(designs.iter().map(String::as_str)));
-    for &property in Property::ALL {
-        let of_property: Vec<_> = report.cells.iter().filter(|cell| cell.property == property).collect();
-        if of_property.is_empty() {
-            continue;
-        }
-        let of_design = |design: &String| {
-            let cells: Vec<_> =
-                of_property.iter().copied().filter(|cell| cell.protocol.to_string() == *design).collect();
-            sum(&cells)
-        };
-        table.add_row(std::iter::once(property.to_string()).chain(designs.iter().map(of_design)));
+/// Property by design: what the searches together say. Legible in 100 columns.
+pub fn summary(report: &Report, designs: &[Design], properties: &[Property]) -> String {
+    let mut table = new_table(std::iter::once("property").chain(designs.iter().map(|design| design.name())));
+    for &property in properties {
+        let sums = designs.iter().map(|&design| sum(report.sum(design, property)));
+        table.add_row(std::iter::once(property.to_string()).chain(sums));
     }
     table.to_string()
 }
 
-/// One line for the cells of a property and a design. The weakest one counts, so none is named that is not there.
-fn sum(cells: &[&Cell]) -> String {
-    let of = |verdict| cells.iter().filter(|cell| cell.verdict == verdict).count();
-    match (of(Verdict::Refuted), of(Verdict::Held)) {
-        _ if cells.is_empty() => "–".to_string(),
-        (0, 0) => format!("proved in {} of {}", cells.len(), cells.len()),
-        (0, held) => format!("proved in {} of {}, held in {held}", cells.len() - held, cells.len()),
-        (refuted, _) => format!("REFUTED in {refuted} of {}", cells.len()),
+/// What the words of [`summary`] mean.
+pub const LEGEND: &str = "\
+proved in 9, ∞: by 9 searches in full; ≤2: of some race only what takes no more than 2 preemptions.
+held in 1 of 9: that one was not in full, and nothing failed. –: no search.
+REFUTED: an execution failed; the one with the fewest steps that was found is of this race and size.";
+
+/// The most characters of a line in a cell of [`summary`], so that five columns take no more than 100.
+const CELL_WIDTH: usize = 17;
+
+/// One cell.
+fn sum(sum: Sum<'_>) -> String {
+    match sum {
+        Sum::Empty => "–".to_string(),
+        Sum::Proved { searches, bound: None } => format!("proved in {searches}, ∞"),
+        Sum::Proved { searches, bound: Some(bound) } => format!("proved in {searches}, ≤{bound}"),
+        Sum::Held { held, searches } => format!("held in {held} of {searches}"),
+        Sum::Refuted(Counterexample { cell, .. }) => {
+            let size = cell.case.size_name(cell.size);
+            format!("REFUTED, {size}\n{}", broken_at_hyphens(cell.case.model()))
+        }
     }
+}
+
+/// A model's name in as many lines as it takes.
+fn broken_at_hyphens(name: &str) -> String {
+    let mut lines = vec![String::new()];
+    for part in name.split_inclusive('-') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() || line.len() + part.len() <= CELL_WIDTH => line.push_str(part),
+            _ => lines.push(part.to_string()),
+        }
+    }
+    lines.join("\n")
+}
+
+/// How to see each refuted property of the other designs again, a command a line.
+pub fn refutations(report: &Report, designs: &[Design], properties: &[Property]) -> String {
+    let others = designs.iter().filter(|design| **design != Design::Forcekill);
+    let cells = others.flat_map(|&design| properties.iter().map(move |&property| (design, property)));
+    let commands = cells.filter_map(|(design, property)| match report.sum(design, property) {
+        Sum::Refuted(Counterexample { schedule, .. }) => Some(format!("forcekill replay {schedule}\n")),
+        _ => None,
+    });
+    commands.collect()
 }
 
 /// Every search: property, model and engine, and for each size the verdict, its bound and the executions.
@@ -115,10 +138,102 @@ pub fn thousands(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::thousands;
+    use super::*;
+    use crate::protocol::Protocol;
 
     #[test]
     fn numbers_are_grouped_from_the_right() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    fn cell(design: Design, property: Property, model: &str) -> Cell {
+        let protocol = Protocol::Design(design);
+        Cell {
+            protocol,
+            property,
+            case: protocol.case(model).expect("a race of the design's"),
+            size: 1,
+            engine: Engine::Explore,
+            cross_check: false,
+            verdict: Verdict::Proved,
+            preemption_bound: None,
+            executions: 1,
+            seconds: 0.0,
+            refutation: None,
+        }
+    }
+
+    fn refuted(cell: Cell) -> Cell {
+        let Cell { protocol, property, case, .. } = cell;
+        let (model, variant) = (case.model(), &case.variants(1)[0].name);
+        let word = format!("fk1:explore:{protocol}:{property}:{model}:1:{variant}:run=0*3");
+        let refutation = Some((word.parse().expect("a schedule"), "it broke".to_string()));
+        Cell { verdict: Verdict::Refuted, refutation, ..cell }
+    }
+
+    /// A proof without a bound, one with, one that is not in full, and a refutation.
+    fn report() -> Report {
+        let bounded = cell(Design::Forcekill, Property::FlagsInOrder, "flag-order");
+        let held = cell(Design::Merged2365, Property::NoLostKill, "lost-wake-up");
+        let cells = vec![
+            cell(Design::Forcekill, Property::NoLostKill, "lost-wake-up"),
+            cell(Design::Forcekill, Property::NoLostKill, "slow-machine"),
+            Cell { engine: Engine::Loom, preemption_bound: Some(2), ..bounded },
+            Cell { verdict: Verdict::Held, ..held },
+            refuted(cell(Design::Pr2365, Property::NoLostKill, "lost-wake-up")),
+            refuted(cell(Design::Attempt2573, Property::TeardownAlone, "lingering-against-teardown")),
+        ];
+        Report { cells, ..Report::default() }
+    }
+
+    #[test]
+    fn every_property_is_a_row_and_every_design_a_column() {
+        let table = summary(&report(), &Design::ALL, Property::ALL);
+        let mut rows: Vec<Vec<String>> = Vec::new();
+        for line in table.lines().filter(|line| line.starts_with('│')) {
+            assert!(line.chars().count() <= 100, "{} columns: {line}", line.chars().count());
+            // The columns stand under their heads.
+            let chars: Vec<_> = line.chars().collect();
+            let head: Vec<_> = table.lines().nth(1).unwrap().chars().collect();
+            let starts: Vec<_> =
+                (1..head.len()).filter(|&at| head[at] != ' ' && head[at - 1] == ' ').take(5).collect();
+            let ends = starts[1..].iter().copied().chain([chars.len() - 1]);
+            let text = |(start, end): (usize, usize)| chars[start..end].iter().collect::<String>();
+            rows.push(starts.iter().copied().zip(ends).map(|range| text(range).trim().to_string()).collect());
+        }
+        assert_eq!(rows[0], ["property", "forcekill", "pr-2365", "merged-2365", "attempt-2573"]);
+        let found = |property: Property| {
+            let row = rows.iter().position(|row| row[0] == property.id());
+            row.unwrap_or_else(|| panic!("no row {property}:\n{table}"))
+        };
+        let starts: Vec<_> = Property::ALL.iter().map(|property| found(*property)).collect();
+        assert!(starts.is_sorted(), "in the order of the properties:\n{table}");
+        assert_eq!(rows[found(Property::LatchHolds)][1..], ["–", "–", "–", "–"]);
+        assert_eq!(rows[found(Property::FlagsInOrder)][1..], ["proved in 1, ≤2", "–", "–", "–"]);
+        let lost = found(Property::NoLostKill);
+        assert_eq!(rows[lost][1..], ["proved in 2, ∞", "REFUTED, 1 killer", "held in 1 of 1", "–"]);
+        assert_eq!(rows[lost + 1], ["", "", "lost-wake-up", "", ""]);
+        let torn = found(Property::TeardownAlone);
+        let column = rows[torn..torn + 3].iter().map(|row| row[4].as_str()).collect::<Vec<_>>();
+        assert_eq!(column, ["REFUTED, 1 thread", "lingering-", "against-teardown"]);
+    }
+
+    #[test]
+    fn every_refutation_of_another_design_is_a_command() {
+        let commands = refutations(&report(), &Design::ALL, Property::ALL);
+        let starts: Vec<_> = commands.lines().map(|line| line.split(":1:").next().unwrap()).collect();
+        let expected = [
+            "forcekill replay fk1:explore:pr-2365:no-lost-kill:lost-wake-up",
+            "forcekill replay fk1:explore:attempt-2573:teardown-alone:lingering-against-teardown",
+        ];
+        assert_eq!(starts, expected);
+    }
+
+    #[test]
+    fn what_no_search_of_ours_settles_is_named() {
+        let gaps = report().gaps();
+        assert_eq!(gaps.len(), Property::ALL.len() - 2);
+        assert!(gaps.contains(&"no search of forcekill settles latch-holds".to_string()), "{gaps:?}");
+        assert!(!gaps.iter().any(|gap| gap.ends_with("no-lost-kill") || gap.ends_with("flags-in-order")));
     }
 }
