@@ -57,6 +57,7 @@ pub struct Config {
     max_wait: Option<Duration>,
     stall_after: Duration,
     idle_after: Duration,
+    scales_by_itself: bool,
 }
 
 /// A script that stays loaded between requests, and the threads that run it.
@@ -94,6 +95,7 @@ impl Config {
             max_wait: None,
             stall_after: Duration::from_millis(5),
             idle_after: Duration::from_secs(5),
+            scales_by_itself: true,
         }
     }
 
@@ -178,6 +180,14 @@ impl Config {
     /// `maxIdleTime`.
     pub fn idle_after(mut self, idle: Duration) -> Self {
         self.idle_after = idle;
+        self
+    }
+
+    /// Whether a runtime that may have more threads than it starts with adds and takes them away by itself, in a thread of its
+    /// own. Without it the embedder calls [`Runtime::scale_up`](crate::Runtime::scale_up) and
+    /// [`Runtime::scale_down`](crate::Runtime::scale_down). Default: yes.
+    pub fn scales_by_itself(mut self, by_itself: bool) -> Self {
+        self.scales_by_itself = by_itself;
         self
     }
 

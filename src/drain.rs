@@ -322,9 +322,7 @@ where
                     Course::Asked
                 }
                 Request::Busy => Course::Unasked,
-                // It may be on its way out by itself: a shutdown that did not wait for it would let the engine be torn down
-                // while it exits.
-                Request::Refused if call == Call::Shutdown => Course::Asked,
+                Request::Refused if S::awaits_refused(call) => Course::Asked,
                 Request::Refused => Course::Over(Fate::Refused),
             };
         }

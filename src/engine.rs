@@ -132,8 +132,12 @@ pub struct On<'a, T> {
 
 /// Where a worker's script gets its requests. Upstream: `frankenphp_handle_request`.
 pub trait Requests<Q, A> {
-    /// Waits for the next request; `None` tells the script to end. The first call tells that the script has booted. A request
-    /// before, if it was not answered, counts as unanswered.
+    /// Tells that the script has booted, and its thread serves. For a script that does something else before it asks for its
+    /// first request; [`Requests::next`] tells it too.
+    fn booted(&mut self);
+
+    /// Waits for the next request; `None` tells the script to end. A request before, if it was not answered, counts as
+    /// unanswered.
     fn next(&mut self) -> Option<Q>;
 
     /// Answers the request that [`Requests::next`] gave last. Without effect if there is none, or if it was answered.

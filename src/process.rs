@@ -183,6 +183,7 @@ where
 {
     /// The gate: waits for nobody to linger, and tears down or latches. The caller has begun a shutdown.
     pub(crate) fn end_shutdown(&self, config: &ValidConfig) -> ShutDown {
+        S::before_gate(&self.roster);
         if S::frees_metrics_early() {
             self.engine.free_metrics();
         }

@@ -234,7 +234,7 @@ where
         let booted: Vec<_> = claims.into_iter().filter_map(|claim| self.act_on(claim)).collect();
         let serves = |life: &Life| {
             let thread = &self.threads[life.thread];
-            let state = thread.wait_for_until(S::awaits_boot(), deadline);
+            let state = S::wait_booted(thread, deadline);
             state.is_some_and(|state| !state.refuses_requests())
         };
         // Not `all`: each is waited for, so that the count is right.

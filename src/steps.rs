@@ -18,6 +18,7 @@
 //! | [`spawn`](Steps::spawn) | counts the thread, then spawns it | the engine is torn down under a thread that starts |
 //! | [`request`](Steps::request) | with a deadline | a restart or shutdown waits for ever |
 //! | [`refuses`](Steps::refuses) | Reserved, ShuttingDown, Done, Abandoned | a call waits for a thread that never comes |
+//! | [`awaits_refused`](Steps::awaits_refused) | a shutdown does | the engine is torn down under a thread that exits by itself |
 //! | [`wait_for_leaver`](Steps::wait_for_leaver) | with a deadline, in both phases | a stuck thread holds up a restart for ever |
 //! | [`awaits`](Steps::awaits) | every state that ends the wait | a call waits for what has happened already |
 //! | [`leaving`](Steps::leaving) | also Abandoned | a thread that was abandoned serves on |
@@ -226,6 +227,12 @@ where
     #[inline]
     fn refuses(state: State) -> bool {
         state.refuses_requests()
+    }
+
+    /// Whether a call waits for a thread that has refused its request. A shutdown does: the thread may be on its way out by
+    /// itself, and the engine must not be torn down while it exits.
+    fn awaits_refused(call: Call) -> bool {
+        call == Call::Shutdown
     }
 
     /// Waits for a thread that was asked to let go, or to exit; `None` if the deadline passed first.

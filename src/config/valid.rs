@@ -23,6 +23,7 @@ pub struct ValidConfig {
     max_wait: Duration,
     stall_after: Duration,
     idle_after: Duration,
+    scales_by_itself: bool,
     init_bound: Duration,
     shutdown_bound: Duration,
 }
@@ -73,6 +74,7 @@ impl ValidConfig {
             max_wait,
             stall_after: config.stall_after,
             idle_after: config.idle_after,
+            scales_by_itself: config.scales_by_itself,
             init_bound,
             shutdown_bound,
         })
@@ -157,6 +159,11 @@ impl ValidConfig {
     /// How long a thread that the scaler has added may be idle before it is taken away.
     pub fn idle_after(&self) -> Duration {
         self.idle_after
+    }
+
+    /// Whether the runtime scales by itself.
+    pub fn scales_by_itself(&self) -> bool {
+        self.scales_by_itself
     }
 
     /// How long an init waits in all, at the most: for its threads, and then for the shutdown of those that it has started if

@@ -482,12 +482,16 @@ where
     E: Engine<P>,
     S: RuntimeSteps<P, E::Flags>,
 {
-    fn next(&mut self) -> Option<E::Request> {
-        self.finish(None);
+    fn booted(&mut self) {
         if !std::mem::replace(&mut self.booted, true) && self.thread.change(Event::Serve).is_ok() {
             let (thread, worker) = (self.life.thread, self.shared.name_of(self.pool));
             self.shared.process.notices.tell(Notice::Booted { thread, worker });
         }
+    }
+
+    fn next(&mut self) -> Option<E::Request> {
+        self.finish(None);
+        self.booted();
         if self.limit.is_some_and(|limit| self.served >= limit.get()) {
             return None;
         }

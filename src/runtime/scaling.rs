@@ -71,9 +71,9 @@ where
     E: Engine<P>,
     S: RuntimeSteps<P, E::Flags>,
 {
-    /// Whether there can be more threads than at the start.
+    /// Whether there can be more threads than at the start, and nobody else sees to that.
     pub(super) fn has_scaler(&self) -> bool {
-        self.config.max_threads() > self.config.threads()
+        self.config.scales_by_itself() && self.config.max_threads() > self.config.threads()
     }
 
     /// Starts the thread that scales, if there is anything to. It is counted like the threads that it may start, so that no

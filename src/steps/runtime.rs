@@ -4,7 +4,7 @@
 //! | step | sound form | what breaks otherwise |
 //! |---|---|---|
 //! | [`begin_init`](RuntimeSteps::begin_init) | waits for a shutdown that is under way; never past the latch | a second engine is started over one that was not torn down |
-//! | [`awaits_boot`](RuntimeSteps::awaits_boot) | every state that ends the wait | init waits for a thread that is gone |
+//! | [`wait_booted`](RuntimeSteps::wait_booted) | with a deadline, for every state that ends the wait | init waits for a thread that is gone |
 //! | [`admit`](RuntimeSteps::admit) | asked by each OS thread before it touches the engine, and before a script starts | a thread enters an engine that was torn down; a restart misses a script |
 //! | [`begin_request`](RuntimeSteps::begin_request) | in the section that finds the thread unasked | a leaver serves |
 //! | [`hand_back`](RuntimeSteps::hand_back) | puts it where others find it, and tells them | the request is lost |
@@ -16,6 +16,7 @@
 //! | [`begin_shutdown`](RuntimeSteps::begin_shutdown) | before any thread is asked | a thread is started behind the shutdown's back |
 //! | [`close`](RuntimeSteps::close) | rejects what waits | its dispatcher waits for ever |
 //! | [`may_tear_down`](RuntimeSteps::may_tear_down) | a bounded wait for nobody to linger | a late thread runs in an engine that is gone |
+//! | [`before_gate`](RuntimeSteps::before_gate) | lets nobody in yet | an init starts an engine that is about to be torn down |
 //! | [`frees_metrics_early`](RuntimeSteps::frees_metrics_early) | never: with the teardown | a late callback counts in freed memory |
 //! | [`end_shutdown`](RuntimeSteps::end_shutdown) | latches in the section that lets init in again | an init slips in between |
 
@@ -61,15 +62,12 @@ where
         roster.wait_until_or(deadline, may_begin, |_| Err(NoInit::StillStopping))
     }
 
-    /// The states that end an init's wait for a thread.
-    fn awaits_boot() -> States {
-        States::STABLE
-            .with(State::Restarting)
-            .with(State::Rebooting)
-            .with(State::RebootReady)
-            .with(State::ShuttingDown)
-            .with(State::Abandoned)
-            .with(State::Done)
+    /// Waits until a thread has booted, or will not; `None` if the deadline passed first.
+    fn wait_booted(thread: &Thread<P, F, Self>, deadline: Duration) -> Option<State> {
+        // One that has rebooted already has served, too.
+        let booted = States::STABLE.with(State::Rebooting).with(State::RebootReady);
+        let failed = booted.with(State::ShuttingDown).with(State::Abandoned).with(State::Done);
+        thread.wait_for_until(failed, deadline)
     }
 
     /// What the calling OS thread is to serve; `None` if it is to exit.
@@ -138,6 +136,11 @@ where
     /// If something still did at the deadline.
     fn may_tear_down(lingering: &Lingering<P>, deadline: Duration) -> Result<(), StillLingering> {
         lingering.wait_none(deadline)
+    }
+
+    /// What a shutdown does when every thread has exited or was abandoned, before the gate.
+    fn before_gate(roster: &P::Monitor<Roster>) {
+        let _ = roster;
     }
 
     /// Whether metrics are freed before the gate.
