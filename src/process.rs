@@ -16,7 +16,7 @@ use crate::config::{Config, ConfigError, ValidConfig};
 use crate::engine::{Engine, EngineError};
 use crate::lingering::{Lingering, StillLingering};
 use crate::observer::{Counts, Notice, Notices, Observer};
-use crate::platform::{Monitor, Native, Platform};
+use crate::platform::{Answer, Monitor, Native, Platform};
 use crate::roster::{Phase, Roster};
 use crate::runtime::{Runtime, ShutDown};
 use crate::steps::Sound;
@@ -161,6 +161,11 @@ where
     /// How far the process is. May be called from any thread.
     pub fn phase(&self) -> Phase {
         self.0.roster.with(|roster| roster.phase())
+    }
+
+    /// Waits until `ready` answers. For whoever waits for the threads to be as they should; without a bound.
+    pub fn wait_roster<R: Answer>(&self, ready: impl Fn(&Roster) -> Option<R>) -> R {
+        self.0.roster.wait(|roster| ready(roster))
     }
 
     /// How often each thing has happened since the process was made, whatever was shut down meanwhile. May be called from any

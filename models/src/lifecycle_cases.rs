@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use forcekill::OwnedFlags;
+use forcekill::steps::runtime::RuntimeSteps;
 use forcekill::steps::{Sound, Steps};
 
 use crate::designs::Design;
@@ -13,9 +14,13 @@ use crate::lifecycles::LifecycleRace;
 use crate::property::Property;
 use crate::races::drain_then_shutdown::DrainThenShutdown;
 use crate::races::lingering_against_teardown::LingeringAgainstTeardown;
+use crate::races::reinit_against_late_unwind::ReinitAgainstLateUnwind;
+use crate::races::respawn_against_teardown::RespawnAgainstTeardown;
 use crate::races::restart_against_shutdown::RestartAgainstShutdown;
+use crate::races::runtime_restart_against_shutdown::RuntimeRestartAgainstShutdown;
 use crate::races::two_restarts::TwoRestarts;
 use crate::races::whole_life::WholeLife;
+use crate::runtimes::RuntimeRace;
 use crate::scene::{LifecycleModel, Slots};
 use crate::stage::{ExploreBackend, ShuttleBackend};
 
@@ -79,10 +84,29 @@ where
     }
 }
 
+/// The same for a race of whole runtimes.
+fn runtime_case<R: RuntimeRace, D>() -> LifecycleCase
+where
+    D: RuntimeSteps<ExploreScene, OwnedFlags> + RuntimeSteps<ShuttleScene, OwnedFlags>,
+{
+    LifecycleCase {
+        model: R::NAME,
+        properties: R::PROPERTIES,
+        moments: R::MOMENTS,
+        most_threads: R::MOST_THREADS,
+        most_threads_in: R::most_threads_in,
+        variants: R::VARIANTS,
+        all_slots_up_to: 0,
+        needed_slots: R::needed_slots,
+        explore: R::play::<ExploreScene, D>,
+        shuttle: R::play::<ShuttleScene, D>,
+    }
+}
+
 /// Every race, as this protocol plays it.
 fn all<D>() -> Vec<LifecycleCase>
 where
-    D: Steps<ExploreScene, OwnedFlags> + Steps<ShuttleScene, OwnedFlags>,
+    D: RuntimeSteps<ExploreScene, OwnedFlags> + RuntimeSteps<ShuttleScene, OwnedFlags>,
 {
     vec![
         case::<RestartAgainstShutdown, D>(),
@@ -90,6 +114,9 @@ where
         case::<DrainThenShutdown, D>(),
         case::<LingeringAgainstTeardown, D>(),
         case::<WholeLife, D>(),
+        runtime_case::<RuntimeRestartAgainstShutdown, D>(),
+        runtime_case::<RespawnAgainstTeardown, D>(),
+        runtime_case::<ReinitAgainstLateUnwind, D>(),
     ]
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use forcekill::drain::Call;
 use forcekill::state::Event;
 use forcekill::steps::Steps;
+use forcekill::steps::runtime::RuntimeSteps;
 use forcekill::thread::Told;
 use forcekill::{Fate, Lingering, OwnedFlags, Request, ResendPolicy, SpawnError, States, Thread};
 
@@ -81,3 +82,7 @@ upstream! {
         }
     }
 }
+
+impl<P: Scene> RuntimeSteps<P, OwnedFlags> for Pr2365Lifecycle {}
+impl<P: Scene> RuntimeSteps<P, OwnedFlags> for Merged2365Lifecycle {}
+impl<P: Scene> RuntimeSteps<P, OwnedFlags> for Attempt2573Lifecycle {}

@@ -161,6 +161,17 @@ impl Oracle {
         }
     }
 
+    /// The same, and the execution goes on whatever the engine: for what breaks inside of code that catches panics.
+    pub fn report(&self, property: Property, what: impl FnOnce() -> String) {
+        if self.watches(property) {
+            let violation = Violation { property, what: what() };
+            match self.confirms {
+                true => self.seen().fresh.push(violation),
+                false => self.keep(violation),
+            }
+        }
+    }
+
     /// Runs a piece of an oracle that the engine itself may end (loom ends an execution on conflicting accesses to a
     /// cell); if it does, this is the violation.
     pub fn suspecting<R>(&self, property: Property, what: &str, piece: impl FnOnce() -> R) -> R {
@@ -209,8 +220,10 @@ impl Oracle {
         let alive = self.seen().alive.clone();
         let names: Vec<_> = alive.iter().map(Role::to_string).collect();
         let what = format!("nothing can run any more, and these have not ended: {}", names.join(", "));
-        if alive.iter().any(|role| role.is_in_call()) {
-            self.violate(Property::Bounded, || format!("a call does not return: {what}"));
+        for role in &alive {
+            if let Some(property) = role.promises() {
+                self.violate(property, || format!("{role} does not return: {what}"));
+            }
         }
         self.violate(Property::NoDeadlock, || what);
     }

@@ -4,12 +4,14 @@
 //! signals and memory orders out, because the stage's races settle them. What stays is every critical section of the library's.
 
 mod career;
+mod engine;
 mod model;
 mod php;
 mod roles;
 mod watched;
 
 pub use career::{Career, Life};
+pub use engine::{Act, Memory, ModelEngine, Plan};
 pub use model::{LifecycleModel, Line, SlotLock, Slots};
 pub use php::{Php, Script};
 pub use roles::Role;
@@ -41,6 +43,12 @@ pub trait Scene: Platform<Flag = AtomicBool> {
 
     /// Whether any thread's kill slot is a step of the search.
     fn sees_slots(&self) -> bool;
+
+    /// The race has a runtime with so many indexes.
+    fn seats(&self, seats: usize);
+
+    /// The state that a thread was last seen in. No step: it only judges.
+    fn state_of(&self, thread: usize) -> State;
 
     /// Says who the current thread is; every thread that was spawned does it first.
     fn enter(&self, role: Role);

@@ -7,12 +7,14 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use forcekill::platform::{Lock, Monitor, MonitorValue};
+use forcekill::roster::Roster;
+use forcekill::runtime::Waiting;
 use forcekill::state::{Actor, TRANSITIONS};
 use forcekill::steps::Steps;
 use forcekill::thread::Lifecycle;
 use forcekill::{Obstacle, OwnedFlags, Platform, ResendPolicy, SpawnError, State, States, Thread, Wake};
 
-use super::{Role, Scene, WatchedMonitor};
+use super::{Memory, Role, Scene, WatchedMonitor};
 use crate::oracle::Oracle;
 use crate::property::Property;
 use crate::stage::Backend;
@@ -37,6 +39,10 @@ struct Cast<B: Backend> {
     awaited: Vec<Option<States>>,
     /// How many lifecycles there are; the one that is made next belongs to the thread with this index.
     lifecycles: usize,
+    /// How many indexes a runtime has, if the race has one: a later one's threads have the same names.
+    seats: Option<usize>,
+    /// The states of the threads, as they were last seen.
+    states: Vec<State>,
     /// While an initial condition is made.
     placing: bool,
     seen_slots: Slots,
@@ -80,6 +86,9 @@ pub(super) enum Name {
     Thread(usize),
     Lingering,
     LastRunEnded,
+    Roster,
+    Queue,
+    Memory,
     /// One of the scene's own.
     Other,
 }
@@ -90,6 +99,9 @@ impl fmt::Display for Name {
             Self::Thread(index) => Role::Php(*index).fmt(f),
             Self::Lingering => f.write_str("lingering"),
             Self::LastRunEnded => f.write_str("last run ended"),
+            Self::Roster => f.write_str("roster"),
+            Self::Queue => f.write_str("queue"),
+            Self::Memory => f.write_str("engine"),
             Self::Other => f.write_str("the scene"),
         }
     }
@@ -129,8 +141,9 @@ impl<B: Backend> LifecycleModel<B> {
         let lines = (0..php_threads).map(|_| Arc::new(backend.monitor(Line::default()))).collect();
         let roles = vec![(backend.current(), Role::Main)];
         let awaited = vec![None; php_threads];
-        let cast =
-            Cast { roles, spawned: Vec::new(), lines, awaited, lifecycles: 0, placing: false, seen_slots };
+        let (spawned, states) = (Vec::new(), Vec::new());
+        let (lifecycles, seats, placing) = (0, None, false);
+        let cast = Cast { roles, spawned, lines, awaited, lifecycles, seats, states, placing, seen_slots };
         oracle.enters(Role::Main);
         let sees_slots = seen_slots != Slots::None;
         Self(Arc::new(World { backend, oracle, sees_slots, cast: Mutex::new(cast) }))
@@ -180,7 +193,10 @@ impl<B: Backend> LifecycleModel<B> {
     pub(super) fn changed(&self, whose: Name, left: State, entered: State) {
         let me = self.0.backend.current();
         let role = {
-            let cast = self.cast();
+            let mut cast = self.cast();
+            if let Name::Thread(index) = whose {
+                cast.states[index] = entered;
+            }
             if cast.placing {
                 return;
             }
@@ -210,6 +226,26 @@ impl<B: Backend> LifecycleModel<B> {
     fn is_slot_seen(&self) -> bool {
         let cast = self.cast();
         cast.seen_slots.is_seen(cast.lifecycles.saturating_sub(1))
+    }
+
+    /// A thread with this index is made: it needs a line to block on, and a state.
+    fn provide_for(&self, index: usize) {
+        let (lines, states) = {
+            let mut cast = self.cast();
+            if index < cast.states.len() {
+                cast.states[index] = State::Reserved;
+            }
+            (cast.lines.len(), cast.states.len())
+        };
+        for _ in lines..=index {
+            let line = Arc::new(self.0.backend.monitor(Line::default()));
+            let mut cast = self.cast();
+            cast.lines.push(line);
+            cast.awaited.push(None);
+        }
+        for _ in states..=index {
+            self.cast().states.push(State::Reserved);
+        }
     }
 
     fn my_line(&self) -> Arc<B::Monitor<Line>> {
@@ -245,11 +281,22 @@ impl<B: Backend> Platform for LifecycleModel<B> {
     fn monitor<T: MonitorValue>(&self, value: T) -> WatchedMonitor<B, T> {
         let (mut name, mut is_seen) = (Name::Other, true);
         if TypeId::of::<T>() == TypeId::of::<Lifecycle>() {
-            let mut cast = self.cast();
-            cast.lifecycles += 1;
-            name = Name::Thread(cast.lifecycles - 1);
+            let index = {
+                let mut cast = self.cast();
+                cast.lifecycles += 1;
+                let index = cast.lifecycles - 1;
+                cast.seats.map_or(index, |seats| index % seats)
+            };
+            name = Name::Thread(index);
+            self.provide_for(index);
         } else if TypeId::of::<T>() == TypeId::of::<usize>() {
             name = Name::Lingering;
+        } else if TypeId::of::<T>() == TypeId::of::<Roster>() {
+            name = Name::Roster;
+        } else if TypeId::of::<T>() == TypeId::of::<Waiting<u32, u32>>() {
+            name = Name::Queue;
+        } else if TypeId::of::<T>() == TypeId::of::<Memory>() {
+            name = Name::Memory;
         } else if TypeId::of::<T>() == TypeId::of::<u64>() {
             name = Name::LastRunEnded;
             is_seen = self.is_slot_seen();
@@ -267,8 +314,16 @@ impl<B: Backend> Platform for LifecycleModel<B> {
         Ok(())
     }
 
+    fn thread_begins(&self, thread: usize) {
+        self.enter(Role::Php(thread));
+    }
+
+    /// Always the same: every deadline can pass at any moment. But for a scaler every thread has been idle for an hour.
     fn now(&self) -> Duration {
-        Duration::ZERO
+        match self.role() {
+            Role::Scaler => Duration::from_secs(3600),
+            _ => Duration::ZERO,
+        }
     }
 
     fn capture(&self) -> Result<Self::WakeTarget, Obstacle> {
@@ -337,6 +392,14 @@ impl<B: Backend> Scene for LifecycleModel<B> {
 
     fn sees_slots(&self) -> bool {
         self.0.sees_slots
+    }
+
+    fn seats(&self, seats: usize) {
+        self.cast().seats = Some(seats);
+    }
+
+    fn state_of(&self, thread: usize) -> State {
+        self.cast().states[thread]
     }
 
     fn enter(&self, role: Role) {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use forcekill::state::Actor;
 
+use crate::property::Property;
+
 /// A thread's part in a lifecycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -19,13 +21,21 @@ pub enum Role {
     Scaler,
     /// Whoever waits for the lingering count.
     Teardown,
+    /// An init beside other calls.
+    Init,
+    /// Whoever dispatches a request, the first or a further one.
+    Dispatcher(usize),
+    /// Lets everything go that is stuck.
+    World,
+    /// Waits for the capacity to be what was configured.
+    Judge,
 }
 
 impl Role {
     /// As whom the state table knows it; the main thread is the init.
     pub fn actor(self) -> Actor {
         match self {
-            Self::Main => Actor::Init,
+            Self::Main | Self::Init | Self::Dispatcher(_) | Self::World | Self::Judge => Actor::Init,
             Self::Php(_) => Actor::PhpThread,
             Self::Restarter(_) => Actor::Restarter,
             Self::Shutdown | Self::Teardown => Actor::Shutdown,
@@ -33,9 +43,16 @@ impl Role {
         }
     }
 
-    /// Whether it is inside a call that must return within a bound.
-    pub fn is_in_call(self) -> bool {
-        !matches!(self, Self::Main | Self::Php(_))
+    /// The property that breaks if it does not come to its end.
+    pub fn promises(self) -> Option<Property> {
+        match self {
+            Self::Main | Self::Php(_) | Self::World => None,
+            Self::Dispatcher(_) => Some(Property::RequestsSettle),
+            Self::Judge => Some(Property::CapacityAddsUp),
+            Self::Restarter(_) | Self::Shutdown | Self::Scaler | Self::Teardown | Self::Init => {
+                Some(Property::Bounded)
+            }
+        }
     }
 }
 
@@ -49,6 +66,11 @@ impl fmt::Display for Role {
             Self::Shutdown => f.write_str("shutdown"),
             Self::Scaler => f.write_str("scaler"),
             Self::Teardown => f.write_str("teardown"),
+            Self::Init => f.write_str("init"),
+            Self::Dispatcher(0) => f.write_str("dispatcher"),
+            Self::Dispatcher(nth) => write!(f, "dispatcher-{}", nth + 1),
+            Self::World => f.write_str("world"),
+            Self::Judge => f.write_str("at rest"),
         }
     }
 }

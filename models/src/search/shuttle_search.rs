@@ -83,6 +83,10 @@ fn search(
         if let Some(beside) = beside {
             beside.join().expect("idling does not panic");
         }
+        if observer.is_violated() {
+            // Something broke where a panic would have been caught.
+            std::panic::resume_unwind(Box::new("reported".to_string()));
+        }
     };
     let scheduler = Surviving(Arc::new(Mutex::new(recorder)));
     let searched = loop {
