@@ -147,23 +147,24 @@ transitions! {
     OfferReboot by [PhpThread]: Rebooting => RebootReady;
     /// The fresh OS thread has arrived.
     Reboot by [PhpThread]: RebootReady => Ready;
-    /// The thread is to exit: the safe request of the shutdown, and of a scaler that takes an idle thread away. From Yielding
+    /// The thread is to exit: the safe request of the shutdown (an init that fails shuts down, too), and of a scaler that takes
+    /// an idle thread away. From Yielding
     /// too: who drained it need not come back.
-    RequestShutdown by [Scaler, Shutdown]: Ready | Inactive | Yielding => ShuttingDown;
+    RequestShutdown by [Init, Scaler, Shutdown]: Ready | Inactive | Yielding => ShuttingDown;
     /// The worker script failed to boot. Any request that came before wins: the thread complies with that first.
     FailBoot by [PhpThread]: TransitionComplete | Ready => ShuttingDown;
     /// Grace, kill and deadline have passed.
-    Abandon by [Restarter, Shutdown]: Restarting => Abandoned;
+    Abandon by [Init, Restarter, Shutdown]: Restarting => Abandoned;
     /// Grace, kill and deadline of a shutdown have passed. It takes every state in which a thread can be stuck, so that the
     /// thread exits whenever it comes back.
-    AbandonAtShutdown by [Shutdown]: ShuttingDown | Booting | TransitionRequested | TransitionInProgress
+    AbandonAtShutdown by [Init, Shutdown]: ShuttingDown | Booting | TransitionRequested | TransitionInProgress
         | TransitionComplete | Rebooting | RebootReady => Abandoned;
     /// The OS thread is about to end: on the healthy path after ShuttingDown or Abandoned; on the unhealthy one, when nobody
     /// may replace it, from wherever its script was.
     Exit by [PhpThread]: ShuttingDown | Abandoned | Booting | Ready | Restarting | TransitionRequested
         | TransitionComplete => Done;
     /// The shutdown finds an index without an OS thread.
-    Retire by [Shutdown]: Reserved | BootRequested => Done;
+    Retire by [Init, Shutdown]: Reserved | BootRequested => Done;
     /// The index may be used again.
     Recycle by [Init, Scaler, Restarter, PhpThread, Shutdown]: Done => Reserved;
 }
