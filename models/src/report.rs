@@ -1,4 +1,5 @@
 //! Results for people and for machines.
 
 pub mod json;
+pub mod proofs;
 pub mod table;

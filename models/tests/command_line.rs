@@ -37,6 +37,9 @@ fn bad_input_is_one_clear_line() {
         (&["prove", "--model", "fashion"], "unknown model 'fashion'"),
         (&["prove", "--property", "latch-holds"], "no model settles"),
         (&["prove", "--model", "release-once", "--json", unwritable.to_str().unwrap()], "cannot write"),
+        (&["prove", "--page", missing.to_str().unwrap()], "cannot rewrite"),
+        (&["prove", "--page", unmarked.to_str().unwrap()], "no line '<!-- generated: table -->'"),
+        (&["prove", "--page", unmarked.to_str().unwrap(), "--size", "1"], "cannot be used with"),
         (&["explain", "--property", "no-bugs"], "unknown property 'no-bugs'"),
         (&["explain", "--design", "pr-1"], "unknown design 'pr-1'"),
         (&["explain", "--property", "latch-holds"], "no model of pr-2365 settles latch-holds"),
@@ -132,6 +135,37 @@ fn a_schedule_that_does_not_fail_again_says_so() {
     let sound = forcekill(&["replay", &schedule.replace("pr-2365", "forcekill")]);
     assert_eq!(status(&sound), Some(1));
     assert!(text(&sound.stdout).contains("did not break this time"));
+}
+
+/// The table of a part has the rows and columns that were asked for, then come the commands, then the verdict; and what a
+/// part leaves out is no shortcoming.
+#[test]
+fn the_table_is_the_last_before_the_verdict() {
+    let asked = ["--property", "kill-hits-its-run", "--design", "pr-2365", "--design", "forcekill"];
+    let output =
+        forcekill(&[&["prove", "--model", "kill-against-next-run", "--size", "1"], &asked[..]].concat());
+    assert_eq!(status(&output), Some(0), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    let table = &printed[printed.rfind('┌').expect("a table")..];
+    let rows: Vec<_> = table.lines().filter(|line| line.starts_with('│')).collect();
+    let words: Vec<Vec<_>> = rows.iter().map(|row| row.split_whitespace().collect()).collect();
+    assert_eq!(words[0], ["│", "property", "forcekill", "pr-2365", "│"]);
+    let cells = ["│", "kill-hits-its-run", "proved", "3,", "∞", "REFUTED", "1", "killer", "│"];
+    assert_eq!(words[1], cells, "{table}");
+    assert_eq!(
+        words[2..],
+        [["│", "kill-against-", "│"], ["│", "next-run", "│"]],
+        "one property was asked for"
+    );
+    let after: Vec<_> = table.lines().rev().collect();
+    assert!(after[0].starts_with("All is as claimed."), "{table}");
+    let command = after.iter().find_map(|line| line.strip_prefix("forcekill replay "));
+    let schedule = command.expect("the command that replays it");
+    assert!(
+        schedule.starts_with("fk1:explore:pr-2365:kill-hits-its-run:kill-against-next-run:1:"),
+        "{table}"
+    );
+    assert_eq!(status(&forcekill(&["replay", schedule])), Some(0), "{schedule}");
 }
 
 /// The contract's JSON, for a part of the searches.

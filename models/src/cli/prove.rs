@@ -8,7 +8,7 @@ use clap::Args;
 use forcekill_models::designs::Design;
 use forcekill_models::protocol::Protocol;
 use forcekill_models::prove::{self, Options, Report};
-use forcekill_models::report::{json::Document, table};
+use forcekill_models::report::{json::Document, proofs, table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{BadInput, Ending, cannot_write, parse_all};
@@ -33,6 +33,9 @@ pub(super) struct Arguments {
     /// Write the results to this file as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Rewrite the generated parts of this page (docs/PROOFS.md): what was proved, within which bounds
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["design", "property", "model", "size", "deep"])]
+    page: Option<PathBuf>,
     /// Print the summary alone
     #[arg(long)]
     summary: bool,
@@ -48,9 +51,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
     }
     // Before hours of searching, and not after: a file that cannot be written is bad input.
     if let Some(path) = &arguments.json {
-        // Opened to append: what an earlier run has written stays until there is something to put in its place.
-        let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
-        opened.map_err(|error| cannot_write(path, &error))?;
+        is_writable(path)?;
+    }
+    if let Some(path) = &arguments.page {
+        rewrite(path, &Report::default(), |path, _| is_writable(path))?;
     }
     let started = Instant::now();
     let bar = progress_bar(tasks.len(), &options);
@@ -64,13 +68,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
         bar.inc(1);
     });
     bar.finish_and_clear();
-    let shortcomings = shortcomings(&options, &report);
     print(arguments.summary, &options, &report, started.elapsed());
-    print_verdict(&shortcomings);
     if let Some(path) = &arguments.json {
         let text = serde_json::to_string_pretty(&Document::of(&report)).map_err(|error| error.to_string())?;
         write(path, &text)?;
     }
+    if let Some(path) = &arguments.page {
+        rewrite(path, &report, write)?;
+    }
+    let shortcomings = shortcomings(&options, &report);
+    print_verdict(&shortcomings);
     Ok(if shortcomings.is_empty() { Ending::AsClaimed } else { Ending::ClaimFailed })
 }
 
@@ -91,13 +98,30 @@ impl Arguments {
     }
 }
 
-/// What is not as claimed. That a property is not settled is for a whole run to say.
+/// What is not as claimed. That a property is not settled is for a whole run to say, and so is what the page should have; the
+/// page has the usual bounds.
 fn shortcomings(options: &Options, report: &Report) -> Vec<String> {
     let mut lines = report.shortcomings();
     if options.is_whole() {
         lines.extend(report.gaps());
     }
+    if options.is_whole() && !options.deep {
+        let here = std::env::current_dir().ok();
+        let root = here.as_deref().and_then(proofs::workspace_of);
+        lines.extend(root.and_then(|root| proofs::difference(root, report)));
+    }
     lines
+}
+
+/// Puts what was found on a page, which `write` then writes.
+fn rewrite(
+    path: &Path,
+    report: &Report,
+    write: impl Fn(&Path, &str) -> Result<(), BadInput>,
+) -> Result<(), BadInput> {
+    let cannot = |why: String| BadInput(format!("cannot rewrite {}: {why}", path.display()));
+    let page = std::fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
+    write(path, &proofs::regenerate(&page, report).map_err(cannot)?)
 }
 
 fn print(summary_alone: bool, options: &Options, report: &Report, elapsed: Duration) {
@@ -156,6 +180,12 @@ fn progress_bar(searches: usize, options: &Options) -> ProgressBar {
         eprintln!("{searches} searches{how_long}");
     }
     bar
+}
+
+/// Opens it to append: what an earlier run has written stays until there is something to put in its place.
+fn is_writable(path: &Path) -> Result<(), BadInput> {
+    let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    opened.map(|_| ()).map_err(|error| cannot_write(path, &error))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), BadInput> {

@@ -19,7 +19,8 @@ pub fn regenerate(page: &str) -> Result<String, String> {
     parts.into_iter().try_fold(page.to_string(), |page, (name, text)| replace(&page, name, &text))
 }
 
-fn replace(page: &str, name: &str, text: &str) -> Result<String, String> {
+/// The page with another text in this part.
+pub(crate) fn replace(page: &str, name: &str, text: &str) -> Result<String, String> {
     let (start, end) = (format!("<!-- generated: {name} -->\n"), format!("<!-- end of {name} -->"));
     let (before, rest) = page.split_once(&start).ok_or_else(|| format!("no line '{}'", start.trim_end()))?;
     let (_, after) = rest.split_once(&end).ok_or_else(|| format!("no line '{end}' after its start"))?;

@@ -20,23 +20,24 @@ pub fn summary(report: &Report, designs: &[Design], properties: &[Property]) -> 
 
 /// What the words of [`summary`] mean.
 pub const LEGEND: &str = "\
-proved in 9, ∞: by 9 searches in full; ≤2: of some race only what takes no more than 2 preemptions.
-held in 1 of 9: that one was not in full, and nothing failed. –: no search.
-REFUTED: an execution failed; the one with the fewest steps that was found is of this race and size.";
+proved 9, ∞: by 9 searches in full; ≤2: of some race only what takes no more than 2 preemptions.
+held 1 of 9: that one was not in full, and nothing failed. –: no search.
+REFUTED: an execution failed; the one with the fewest steps that was found is of this race and size.
+Ours is searched in more sizes than the others: its bounds are those of larger searches.";
 
 /// The most characters of a line in a cell of [`summary`], so that five columns take no more than 100.
-const CELL_WIDTH: usize = 17;
+const CELL_WIDTH: usize = 16;
 
 /// One cell.
 fn sum(sum: Sum<'_>) -> String {
     match sum {
         Sum::Empty => "–".to_string(),
-        Sum::Proved { searches, bound: None } => format!("proved in {searches}, ∞"),
-        Sum::Proved { searches, bound: Some(bound) } => format!("proved in {searches}, ≤{bound}"),
-        Sum::Held { held, searches } => format!("held in {held} of {searches}"),
+        Sum::Proved { searches, bound: None } => format!("proved {searches}, ∞"),
+        Sum::Proved { searches, bound: Some(bound) } => format!("proved {searches}, ≤{bound}"),
+        Sum::Held { held, searches } => format!("held {held} of {searches}"),
         Sum::Refuted(Counterexample { cell, .. }) => {
             let size = cell.case.size_name(cell.size);
-            format!("REFUTED, {size}\n{}", broken_at_hyphens(cell.case.model()))
+            format!("REFUTED {size}\n{}", broken_at_hyphens(cell.case.model()))
         }
     }
 }
@@ -175,14 +176,16 @@ mod tests {
     fn report() -> Report {
         let bounded = cell(Design::Forcekill, Property::FlagsInOrder, "flag-order");
         let held = cell(Design::Merged2365, Property::NoLostKill, "lost-wake-up");
-        let cells = vec![
+        let bounded = Cell { engine: Engine::Loom, preemption_bound: Some(2), ..bounded };
+        let mut cells = vec![bounded; 24];
+        cells.extend([
             cell(Design::Forcekill, Property::NoLostKill, "lost-wake-up"),
             cell(Design::Forcekill, Property::NoLostKill, "slow-machine"),
-            Cell { engine: Engine::Loom, preemption_bound: Some(2), ..bounded },
             Cell { verdict: Verdict::Held, ..held },
             refuted(cell(Design::Pr2365, Property::NoLostKill, "lost-wake-up")),
+            refuted(cell(Design::Merged2365, Property::TeardownAlone, "lingering-against-teardown")),
             refuted(cell(Design::Attempt2573, Property::TeardownAlone, "lingering-against-teardown")),
-        ];
+        ]);
         Report { cells, ..Report::default() }
     }
 
@@ -209,13 +212,13 @@ mod tests {
         let starts: Vec<_> = Property::ALL.iter().map(|property| found(*property)).collect();
         assert!(starts.is_sorted(), "in the order of the properties:\n{table}");
         assert_eq!(rows[found(Property::LatchHolds)][1..], ["–", "–", "–", "–"]);
-        assert_eq!(rows[found(Property::FlagsInOrder)][1..], ["proved in 1, ≤2", "–", "–", "–"]);
+        assert_eq!(rows[found(Property::FlagsInOrder)][1..], ["proved 24, ≤2", "–", "–", "–"]);
         let lost = found(Property::NoLostKill);
-        assert_eq!(rows[lost][1..], ["proved in 2, ∞", "REFUTED, 1 killer", "held in 1 of 1", "–"]);
+        assert_eq!(rows[lost][1..], ["proved 2, ∞", "REFUTED 1 killer", "held 1 of 1", "–"]);
         assert_eq!(rows[lost + 1], ["", "", "lost-wake-up", "", ""]);
         let torn = found(Property::TeardownAlone);
         let column = rows[torn..torn + 3].iter().map(|row| row[4].as_str()).collect::<Vec<_>>();
-        assert_eq!(column, ["REFUTED, 1 thread", "lingering-", "against-teardown"]);
+        assert_eq!(column, ["REFUTED 1 thread", "lingering-", "against-teardown"]);
     }
 
     #[test]
@@ -224,6 +227,7 @@ mod tests {
         let starts: Vec<_> = commands.lines().map(|line| line.split(":1:").next().unwrap()).collect();
         let expected = [
             "forcekill replay fk1:explore:pr-2365:no-lost-kill:lost-wake-up",
+            "forcekill replay fk1:explore:merged-2365:teardown-alone:lingering-against-teardown",
             "forcekill replay fk1:explore:attempt-2573:teardown-alone:lingering-against-teardown",
         ];
         assert_eq!(starts, expected);
