@@ -9,7 +9,7 @@ use std::time::Duration;
 use forcekill::roster::{Phase, Pool};
 use forcekill::steps::runtime::RuntimeSteps;
 use forcekill::{
-    Config, InitError, Limits, Notice, OwnedFlags, Process, Rejection, RestartError, Runtime, ShutDown,
+    Config, Limits, Notice, OwnedFlags, Process, Rejection, RestartError, Runtime, ShutDown,
     State, TeardownError, Worker,
 };
 
@@ -98,20 +98,13 @@ impl<P: Scene, D: RuntimeSteps<P, OwnedFlags>> Site<P, D> {
         Self { scene: scene.clone(), process, config }
     }
 
-    /// An init that nothing stands in the way of.
-    pub(crate) fn init(&self) -> Option<ModelRuntime<P, D>> {
-        match self.process.init(self.config.clone()) {
-            Ok(runtime) => Some(runtime),
-            // The boot limit can pass at any moment.
-            Err(InitError::Boot { .. }) => {
-                self.oracle().reached("an init gave up");
-                None
-            }
-            Err(error) => {
-                self.oracle().report(Property::LatchHolds, || format!("an init is refused: {error}"));
-                None
-            }
-        }
+    /// The initial condition of most races: a runtime that is up, with every thread at its first script. The boot limit does not
+    /// pass meanwhile; that an init gives up is a race of its own.
+    pub(crate) fn init(&self) -> ModelRuntime<P, D> {
+        self.scene.patient(true);
+        let runtime = self.process.init(self.config.clone()).expect("nothing stands in its way");
+        self.scene.patient(false);
+        runtime
     }
 
     /// Starts a call on a thread of its own.

@@ -47,7 +47,7 @@ impl RuntimeRace for ReinitAgainstLateUnwind {
         let acts = vec![vec![Act::Stuck, Act::Serves]];
         let plan = Plan { acts, sees_threads: true, ..Plan::default() };
         let site = Site::<P, D>::new(scene, config(scene, php_threads, 0), plan);
-        let Some(runtime) = site.init() else { return site.settle(&[]) };
+        let runtime = site.init();
         let shutdown = site.start(Role::Shutdown, &runtime, Site::shut_down);
         let init = site.start(Role::Init, &runtime, |site, _| init_again(site));
         let world = (variant == 1).then(|| site.let_go_at_any_time());

@@ -39,7 +39,7 @@ impl RuntimeRace for RespawnAgainstTeardown {
         let acts = vec![vec![Act::Unhealthy, Act::Serves]];
         let plan = Plan { acts, sees_threads: true, ..Plan::default() };
         let site = Site::<P, D>::new(scene, config(scene, php_threads, 1), plan);
-        let Some(runtime) = site.init() else { return site.settle(&[]) };
+        let runtime = site.init();
         let restarter = (variant == 1).then(|| site.start(Role::Restarter(0), &runtime, Site::restart));
         let shutdown = site.start(Role::Shutdown, &runtime, Site::shut_down);
         for call in restarter.into_iter().chain([shutdown]) {

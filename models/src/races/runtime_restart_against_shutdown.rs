@@ -51,7 +51,7 @@ impl RuntimeRace for RuntimeRestartAgainstShutdown {
         };
         let plan = Plan { acts: vec![first], sees_threads: true, sees_scripts: true, refuses: false };
         let site = Site::<P, D>::new(scene, config(scene, php_threads, 1), plan);
-        let Some(runtime) = site.init() else { return site.settle(&[]) };
+        let runtime = site.init();
         let restarter = site.start(Role::Restarter(0), &runtime, Site::restart);
         let shutdown = site.start(Role::Shutdown, &runtime, Site::shut_down);
         let world = (Self::VARIANTS[variant] == "late").then(|| site.let_go_at_any_time());

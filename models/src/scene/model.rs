@@ -43,6 +43,8 @@ struct Cast<B: Backend> {
     seats: Option<usize>,
     /// The states of the threads, as they were last seen.
     states: Vec<State>,
+    /// While the main thread makes an initial condition, its deadlines do not pass.
+    patient: bool,
     /// While an initial condition is made.
     placing: bool,
     seen_slots: Slots,
@@ -142,8 +144,9 @@ impl<B: Backend> LifecycleModel<B> {
         let roles = vec![(backend.current(), Role::Main)];
         let awaited = vec![None; php_threads];
         let (spawned, states) = (Vec::new(), Vec::new());
-        let (lifecycles, seats, placing) = (0, None, false);
-        let cast = Cast { roles, spawned, lines, awaited, lifecycles, seats, states, placing, seen_slots };
+        let (lifecycles, seats, patient, placing) = (0, None, false, false);
+        let cast =
+            Cast { roles, spawned, lines, awaited, lifecycles, seats, states, patient, placing, seen_slots };
         oracle.enters(Role::Main);
         let sees_slots = seen_slots != Slots::None;
         Self(Arc::new(World { backend, oracle, sees_slots, cast: Mutex::new(cast) }))
@@ -211,6 +214,12 @@ impl<B: Backend> LifecycleModel<B> {
                 format!("{role} made {whose} {entered}, which was {left}: that is no transition of its")
             }),
         }
+    }
+
+    /// Whether the current thread's deadlines do not pass.
+    pub(super) fn is_patient(&self) -> bool {
+        let is_making = self.cast().patient;
+        is_making && self.role() == Role::Main
     }
 
     fn role(&self) -> Role {
@@ -396,6 +405,10 @@ impl<B: Backend> Scene for LifecycleModel<B> {
 
     fn seats(&self, seats: usize) {
         self.cast().seats = Some(seats);
+    }
+
+    fn patient(&self, patient: bool) {
+        self.cast().patient = patient;
     }
 
     fn state_of(&self, thread: usize) -> State {

@@ -107,6 +107,9 @@ impl<B: Backend, T: MonitorValue> Monitor<T> for WatchedMonitor<B, T> {
             let (answer, change, trace) = self.seen(value, &expired);
             (answer, change, trace.map(|what| format!("{what} (the deadline has passed)")))
         };
+        if self.scene.is_patient() {
+            return self.watch(self.seen_monitor().wait(ready));
+        }
         self.watch(self.seen_monitor().wait_until_or(deadline, ready, expired))
     }
 }
