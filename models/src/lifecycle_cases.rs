@@ -12,10 +12,14 @@ use crate::lifecycle_defects as broken;
 use crate::lifecycle_designs::{Attempt2573Lifecycle, Merged2365Lifecycle, Pr2365Lifecycle};
 use crate::lifecycles::LifecycleRace;
 use crate::property::Property;
+use crate::races::abandoned_capacity::AbandonedCapacity;
+use crate::races::boot_failure::BootFailure;
+use crate::races::dispatch_against_leaving::DispatchAgainstLeaving;
 use crate::races::drain_then_shutdown::DrainThenShutdown;
 use crate::races::lingering_against_teardown::LingeringAgainstTeardown;
 use crate::races::reinit_against_late_unwind::ReinitAgainstLateUnwind;
 use crate::races::respawn_against_teardown::RespawnAgainstTeardown;
+use crate::races::restart_against_scaler::RestartAgainstScaler;
 use crate::races::restart_against_shutdown::RestartAgainstShutdown;
 use crate::races::runtime_restart_against_shutdown::RuntimeRestartAgainstShutdown;
 use crate::races::two_restarts::TwoRestarts;
@@ -117,6 +121,10 @@ where
         runtime_case::<RuntimeRestartAgainstShutdown, D>(),
         runtime_case::<RespawnAgainstTeardown, D>(),
         runtime_case::<ReinitAgainstLateUnwind, D>(),
+        runtime_case::<BootFailure, D>(),
+        runtime_case::<RestartAgainstScaler, D>(),
+        runtime_case::<DispatchAgainstLeaving, D>(),
+        runtime_case::<AbandonedCapacity, D>(),
     ]
 }
 

@@ -7,7 +7,10 @@ use forcekill::{RunId, Slot, Verdict};
 use crate::property::Property;
 use crate::stage::{Expiry, ModelFlags, Stage};
 
+pub mod abandoned_capacity;
+pub mod boot_failure;
 pub mod clear_against_kill;
+pub mod dispatch_against_leaving;
 pub mod drain_then_shutdown;
 pub mod exit_against_kill;
 pub mod flag_order;
@@ -18,6 +21,7 @@ pub mod reinit_against_late_unwind;
 pub mod release_once;
 pub mod republish_against_kill;
 pub mod respawn_against_teardown;
+pub mod restart_against_scaler;
 pub mod restart_against_shutdown;
 pub mod runtime_restart_against_shutdown;
 pub mod slow_machine;

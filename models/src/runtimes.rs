@@ -9,8 +9,8 @@ use std::time::Duration;
 use forcekill::roster::{Phase, Pool};
 use forcekill::steps::runtime::RuntimeSteps;
 use forcekill::{
-    Config, Limits, Notice, OwnedFlags, Process, Rejection, RestartError, Runtime, ShutDown,
-    State, TeardownError, Worker,
+    Config, Limits, Notice, OwnedFlags, Process, Rejection, RestartError, Runtime, ShutDown, State,
+    TeardownError, Worker,
 };
 
 use crate::oracle::Oracle;
@@ -79,6 +79,21 @@ pub(crate) fn config<P: Scene>(scene: &P, threads: usize, quarantined: usize) ->
         .scales_by_itself(false)
 }
 
+/// The same, with one thread more that a scaler may add, and no quarantine.
+pub(crate) fn scalable<P: Scene>(scene: &P, threads: usize) -> Config {
+    let second = Duration::from_secs(1);
+    let worker = Worker::new(WORKER, threads).max_threads(threads + 1).max_failures(NonZero::<u32>::MIN);
+    Config::new(threads)
+        .max_threads(threads + 1)
+        .worker(worker)
+        .max_quarantined(0)
+        .limits(Limits::new(second, scene.policy(1)).expect("they are short"))
+        .boot_limit(second)
+        .teardown_limit(second)
+        .idle_after(second)
+        .scales_by_itself(false)
+}
+
 impl<P: Scene, D: RuntimeSteps<P, OwnedFlags>> Site<P, D> {
     /// A process whose engine is not started.
     pub(crate) fn new(scene: &P, config: Config, plan: Plan) -> Self {
@@ -90,6 +105,9 @@ impl<P: Scene, D: RuntimeSteps<P, OwnedFlags>> Site<P, D> {
                 if let Notice::EndedIllegally { error, thread } = notice {
                     let what = || format!("php-{} ends, and {error}", thread + 1);
                     scene.oracle().report(Property::LegalTransitions, what);
+                }
+                if matches!(notice, Notice::HandedBack { .. }) {
+                    scene.oracle().reached("a request was handed back");
                 }
                 scene.note(|| format!("{notice:?}"));
             }
