@@ -16,6 +16,10 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use crate::platform::{Flag, Platform};
 
+mod closure;
+
+pub use closure::{ClosureEngine, ClosureStorage, Script};
+
 /// Where one thread's two interrupt flags are.
 pub trait InterruptFlags: Send + Sync + 'static {
     /// The platform's flag.
