@@ -291,8 +291,15 @@ where
                 return next;
             }
             // A script that was told to leave while it booted has not failed.
-            if !booted && !left.for_a_drain && self.has_failed(nth) {
-                return Next::End(Ending::Exit);
+            if !booted && !left.for_a_drain {
+                if self.has_failed(nth) {
+                    return Next::End(Ending::Exit);
+                }
+                // Something may have been asked during the pause.
+                let told = self.thread.let_go();
+                if let Some(next) = self.after_script(told) {
+                    return next;
+                }
             }
         }
     }
