@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::queue::{Parcel, Queue, Settled};
-use crate::engine::{Engine, On, Requests, ScriptEnd};
+use crate::engine::{Engine, EngineError, On, Requests, ScriptEnd};
 use crate::observer::Notice;
 use crate::occupy::Occupied;
 use crate::platform::{Monitor, Platform};
@@ -98,7 +98,10 @@ where
     fn serve(self: &Arc<Self>, life: Life, is_successor: bool) -> Ending {
         let Some(pool) = S::admit(&self.process.roster, self.generation, life) else { return Ending::Exit };
         let thread = &self.threads[life.thread];
-        let storage = match self.process.engine.start_thread(life.thread) {
+        // Like a refusal: a thread that only ended would be booted again at once, and again.
+        let panicked = |_| Err(EngineError { what: "it panicked at the start of a thread".to_string() });
+        let started = catch_unwind(AssertUnwindSafe(|| self.process.engine.start_thread(life.thread)));
+        let storage = match started.unwrap_or_else(panicked) {
             Ok(storage) => storage,
             Err(error) => {
                 self.process.notices.tell(Notice::StartRefused { thread: life.thread, error });
