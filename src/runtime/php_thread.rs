@@ -134,7 +134,8 @@ where
             exited => exited,
         };
         match exited {
-            Ok(State::RebootReady) if matches!(ending, Ending::Reboot { .. }) => {
+            // Also if it has panicked while it freed its storage: nobody but a successor takes an index out of this state.
+            Ok(State::RebootReady) => {
                 let healthy = ending == Ending::Reboot { healthy: true };
                 let thread = life.thread;
                 self.process.notices.tell(match healthy {
