@@ -255,9 +255,13 @@ where
         if let Some(next) = Self::next(told) {
             return Some(next);
         }
-        let healthy = self.due?;
-        // If somebody has asked something meanwhile, that comes first.
-        S::reboots(self.thread).then_some(Next::End(Ending::Reboot { healthy }))
+        let healthy = self.due.filter(|_| told == Told::GoOn)?;
+        if S::reboots(self.thread) {
+            return Some(Next::End(Ending::Reboot { healthy }));
+        }
+        // Somebody has asked something meanwhile, and that comes first. No other script runs here.
+        let told = self.thread.let_go();
+        self.after_script(told)
     }
 
     fn serve_regular(&mut self) -> Next {
@@ -345,7 +349,8 @@ where
         let consecutive = self.failures;
         let name = || Some(Arc::clone(worker.name()));
         notices.tell(Notice::BootFailed { thread, worker: name(), consecutive });
-        if consecutive >= worker.max_failures().get() {
+        // An OS thread that is not healthy runs no other script, and there is no successor before the boot is over.
+        if consecutive >= worker.max_failures().get() || self.due == Some(false) {
             // If somebody has asked something meanwhile, that comes first.
             let gives_up = self.thread.change(Event::FailBoot).is_ok();
             if gives_up {
