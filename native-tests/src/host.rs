@@ -18,7 +18,9 @@ use crate::blocking::{self, Blocking, Entry, Outcome};
 use crate::parked::{DEADLINE, KernelThread, NotSeen};
 
 /// What a request is: what its script does. `None` leaves it unanswered.
-pub struct Task(Box<dyn FnOnce(&Script<'_>) -> Option<Served> + Send>);
+pub struct Task(Box<TaskScript>);
+
+type TaskScript = dyn FnOnce(&Script<'_>) -> Option<Served> + Send;
 
 /// Who has served a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
