@@ -16,6 +16,10 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use crate::platform::{Flag, Platform};
 
+mod closure;
+
+pub use closure::{ClosureEngine, ClosureStorage, Script};
+
 /// Where one thread's two interrupt flags are.
 pub trait InterruptFlags: Send + Sync + 'static {
     /// The platform's flag.
@@ -60,7 +64,7 @@ pub trait ThreadStorage {
 /// An engine that runs scripts in threads of this process.
 ///
 /// Everything is called without a lock of the library's held. A panic of [`Engine::run_worker`] or [`Engine::run_request`] is
-/// caught, and counts as [`ScriptEnd::Unhealthy`].
+/// caught, and counts as [`ScriptEnd::Unhealthy`]; one of [`Engine::start_thread`] counts as a refusal.
 pub trait Engine<P: Platform>: Send + Sync + 'static {
     /// How a slot refers to a thread's flags.
     type Flags: InterruptFlags<Flag = P::Flag>;

@@ -71,7 +71,8 @@ mod wake;
 pub use config::{Config, ConfigError, ValidConfig, ValidWorker, Worker};
 pub use drain::{Drained, Fate, Limits, LimitsOverflow, drain, resume, shut_down};
 pub use engine::{
-    Engine, EngineError, ForeignFlags, InterruptFlags, On, OwnedFlags, Requests, ScriptEnd, ThreadStorage,
+    ClosureEngine, Engine, EngineError, ForeignFlags, InterruptFlags, On, OwnedFlags, Requests, Script,
+    ScriptEnd, ThreadStorage,
 };
 pub use kill::{Effort, Verdict};
 pub use lingering::{Lingering, Registration, StillLingering};

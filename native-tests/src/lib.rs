@@ -8,6 +8,7 @@
 //! | [`stuck`] | one thread in one entry of the catalogue |
 //! | [`target`] | one thread that occupies a slot and runs one script |
 //! | [`worker`] | worker threads with the whole lifecycle: drained, shut down, counted out |
+//! | [`host`] | a whole runtime, whose requests are closures |
 //! | [`gate`] | holds a thread in user space at a line of its script |
 //! | [`child`] | runs a test body in a process of its own |
 //! | [`sys`] | the few system calls that all of them share |
@@ -22,6 +23,8 @@ pub mod child;
 pub mod demo;
 #[cfg(target_os = "linux")]
 pub mod gate;
+#[cfg(target_os = "linux")]
+pub mod host;
 #[cfg(target_os = "linux")]
 pub mod parked;
 #[cfg(target_os = "linux")]

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::queue::{Parcel, Queue, Settled};
-use crate::engine::{Engine, On, Requests, ScriptEnd};
+use crate::engine::{Engine, EngineError, On, Requests, ScriptEnd};
 use crate::observer::Notice;
 use crate::occupy::Occupied;
 use crate::platform::{Monitor, Platform};
@@ -98,7 +98,10 @@ where
     fn serve(self: &Arc<Self>, life: Life, is_successor: bool) -> Ending {
         let Some(pool) = S::admit(&self.process.roster, self.generation, life) else { return Ending::Exit };
         let thread = &self.threads[life.thread];
-        let storage = match self.process.engine.start_thread(life.thread) {
+        // Like a refusal: a thread that only ended would be booted again at once, and again.
+        let panicked = |_| Err(EngineError { what: "it panicked at the start of a thread".to_string() });
+        let started = catch_unwind(AssertUnwindSafe(|| self.process.engine.start_thread(life.thread)));
+        let storage = match started.unwrap_or_else(panicked) {
             Ok(storage) => storage,
             Err(error) => {
                 self.process.notices.tell(Notice::StartRefused { thread: life.thread, error });
@@ -131,7 +134,8 @@ where
             exited => exited,
         };
         match exited {
-            Ok(State::RebootReady) if matches!(ending, Ending::Reboot { .. }) => {
+            // Also if it has panicked while it freed its storage: nobody but a successor takes an index out of this state.
+            Ok(State::RebootReady) => {
                 let healthy = ending == Ending::Reboot { healthy: true };
                 let thread = life.thread;
                 self.process.notices.tell(match healthy {
@@ -251,9 +255,13 @@ where
         if let Some(next) = Self::next(told) {
             return Some(next);
         }
-        let healthy = self.due?;
-        // If somebody has asked something meanwhile, that comes first.
-        S::reboots(self.thread).then_some(Next::End(Ending::Reboot { healthy }))
+        let healthy = self.due.filter(|_| told == Told::GoOn)?;
+        if S::reboots(self.thread) {
+            return Some(Next::End(Ending::Reboot { healthy }));
+        }
+        // Somebody has asked something meanwhile, and that comes first. No other script runs here.
+        let told = self.thread.let_go();
+        self.after_script(told)
     }
 
     fn serve_regular(&mut self) -> Next {
@@ -291,8 +299,15 @@ where
                 return next;
             }
             // A script that was told to leave while it booted has not failed.
-            if !booted && !left.for_a_drain && self.has_failed(nth) {
-                return Next::End(Ending::Exit);
+            if !booted && !left.for_a_drain {
+                if self.has_failed(nth) {
+                    return Next::End(Ending::Exit);
+                }
+                // Something may have been asked during the pause.
+                let told = self.thread.let_go();
+                if let Some(next) = self.after_script(told) {
+                    return next;
+                }
             }
         }
     }
@@ -334,7 +349,8 @@ where
         let consecutive = self.failures;
         let name = || Some(Arc::clone(worker.name()));
         notices.tell(Notice::BootFailed { thread, worker: name(), consecutive });
-        if consecutive >= worker.max_failures().get() {
+        // An OS thread that is not healthy runs no other script, and there is no successor before the boot is over.
+        if consecutive >= worker.max_failures().get() || self.due == Some(false) {
             // If somebody has asked something meanwhile, that comes first.
             let gives_up = self.thread.change(Event::FailBoot).is_ok();
             if gives_up {
