@@ -381,10 +381,12 @@ where
         let deadline = now.saturating_add(self.config.max_wait());
         if self.has_scaler() {
             let stall = now.saturating_add(self.config.stall_after().min(self.config.max_wait()));
-            if let Some(settled) = queue.wait_settled_until(id, stall) {
-                return settled;
+            match queue.wait_settled_until(id, stall) {
+                Ok(settled) => return settled,
+                Err(waits) if waits => self.process.roster.with(|roster| roster.stall(pool)),
+                // One that a thread has taken needs no other, however long its script takes.
+                Err(_) => {}
             }
-            self.process.roster.with(|roster| roster.stall(pool));
         }
         queue.wait_settled(id, deadline)
     }

@@ -83,9 +83,19 @@ impl<P: Platform, Q: Send + 'static, A: Send + 'static> Queue<P, Q, A> {
         self.waiting.with(change)
     }
 
-    /// Waits until the request is settled; `None` if it still waits when the deadline passes, and stays where it is.
-    pub(crate) fn wait_settled_until(&self, id: u64, deadline: Duration) -> Option<Settled> {
-        self.waiting.wait_until(deadline, |waiting| waiting.settled(id))
+    /// Waits until the request is settled. If it is not when the deadline passes, it stays where it is, and the error says whether
+    /// it waits for a thread, or one has taken it.
+    pub(crate) fn wait_settled_until(&self, id: u64, deadline: Duration) -> Result<Settled, bool> {
+        self.waiting.wait_until_or(
+            deadline,
+            |waiting| waiting.settled(id).map(Ok),
+            |waiting| Err(waiting.waits(|pending| pending.id == id)),
+        )
+    }
+
+    /// Whether any request waits for a thread.
+    pub(crate) fn has_waiting(&self) -> bool {
+        self.waiting.with(|waiting| waiting.waits(|_| true))
     }
 
     /// Waits until the request is settled, or until `deadline` if no thread has taken it by then.
@@ -117,6 +127,11 @@ impl<Q, A> Waiting<Q, A> {
         let next = self.requests.iter_mut().find(|pending| pending.place == Place::Waiting)?;
         next.place = Place::Taken(life);
         Some((next.id, next.parcel.clone()))
+    }
+
+    /// Whether one of these requests waits for a thread.
+    fn waits(&self, is: impl Fn(&Pending<Q, A>) -> bool) -> bool {
+        self.requests.iter().any(|pending| pending.place == Place::Waiting && is(pending))
     }
 
     /// Whether requests are still taken in.

@@ -8,7 +8,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::queue::Queue;
 use super::{Runtime, Shared};
 use crate::engine::Engine;
 use crate::observer::Notice;
@@ -100,18 +102,45 @@ where
             true => roster.take_stalled().map(Turn::Stalled),
             false => Some(Turn::Stop),
         };
+        // The pools in which requests wait too long. Each request asks once, and two that ask at once are one: so the scaler
+        // goes on, a thread at a time, until none waits.
+        let mut short = Vec::new();
+        let mut round = self.next_round(&short);
         loop {
-            let until = self.process.platform.now().saturating_add(self.config.idle_after());
-            match self.process.roster.wait_until(until, turn) {
+            match self.process.roster.wait_until(round, turn) {
                 Some(Turn::Stop) => return,
-                // Without a place for one more, requests wait on.
-                Some(Turn::Stalled(pool)) => drop(self.scale_up(pool)),
-                None => {
-                    self.scale_down();
-                    self.fill_up();
+                Some(Turn::Stalled(pool)) => {
+                    // Without a place for one more, requests wait on.
+                    let _ = self.scale_up(pool);
+                    if !short.contains(&pool) {
+                        short.push(pool);
+                        round = round.min(self.next_round(&short));
+                    }
                 }
+                None => {}
+            }
+            // Looked at each time: requests that stall again and again must not keep idle threads where they are.
+            if self.process.platform.now() >= round {
+                self.scale_down();
+                self.fill_up();
+                short.retain(|pool| self.has_waiting(*pool));
+                for pool in &short {
+                    let _ = self.scale_up(*pool);
+                }
+                round = self.next_round(&short);
             }
         }
+    }
+
+    /// When the scaler looks around next: sooner while requests wait.
+    fn next_round(&self, short: &[Pool]) -> Duration {
+        let idle_after = self.config.idle_after();
+        let pause = if short.is_empty() { idle_after } else { idle_after.min(self.config.stall_after()) };
+        self.process.platform.now().saturating_add(pause)
+    }
+
+    fn has_waiting(&self, pool: Pool) -> bool {
+        pool.number().and_then(|number| self.queues.get(number)).is_some_and(Queue::has_waiting)
     }
 
     /// Whoever is missing, because a spawn failed or the quarantine was full, gets another chance.
