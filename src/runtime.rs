@@ -309,7 +309,7 @@ where
     /// Everything after a shutdown has begun.
     fn stop(&self) -> ShutDown {
         for queue in &self.queues {
-            queue.with(S::close);
+            queue.with(Waiting::close);
         }
         let drained = shut_down_watched(&self.threads, self.config.limits(), &Watching(self));
         self.tell_fates(Call::Shutdown, &drained);

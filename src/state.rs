@@ -125,7 +125,7 @@ transitions! {
     /// The thread has nothing to serve.
     Settle by [PhpThread]: Booting | TransitionComplete => Inactive;
     /// The thread is to serve something else: the safe request of a scaler.
-    RequestTransition by [Init, Scaler]: Ready | Inactive => TransitionRequested;
+    RequestTransition by [Init, Scaler, Restarter, PhpThread]: Ready | Inactive => TransitionRequested;
     /// The thread has let go of its handler.
     Detach by [PhpThread]: TransitionRequested => TransitionInProgress;
     /// The thread has got its new handler. Upstream's scaler gives it, and waits for the thread; here the request says what is

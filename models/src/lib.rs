@@ -16,6 +16,7 @@ pub mod protocol;
 pub mod prove;
 pub mod races;
 pub mod report;
+pub mod runtime_defects;
 pub mod runtimes;
 pub mod scene;
 pub mod schedule;

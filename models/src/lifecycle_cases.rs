@@ -9,6 +9,7 @@ use forcekill::steps::{Sound, Steps};
 
 use crate::designs::Design;
 use crate::lifecycle_defects as broken;
+use crate::lifecycle_defects::CountsInsideTheThread as CountsInside;
 use crate::lifecycle_designs::{Attempt2573Lifecycle, Merged2365Lifecycle, Pr2365Lifecycle};
 use crate::lifecycles::LifecycleRace;
 use crate::property::Property;
@@ -44,6 +45,8 @@ pub struct LifecycleCase {
     pub most_threads: usize,
     /// The most PHP threads of a variant.
     pub most_threads_in: fn(usize) -> usize,
+    /// The same with `--deep`.
+    pub deep_threads_in: fn(usize) -> usize,
     /// The choices beside the schedule.
     pub variants: &'static [&'static str],
     /// The most PHP threads with which all slots are steps.
@@ -80,6 +83,7 @@ where
         moments: R::MOMENTS,
         most_threads: R::MOST_THREADS,
         most_threads_in: R::most_threads_in,
+        deep_threads_in: R::deep_threads_in,
         variants: R::VARIANTS,
         all_slots_up_to: R::ALL_SLOTS_UP_TO,
         needed_slots: R::needed_slots,
@@ -99,6 +103,7 @@ where
         moments: R::MOMENTS,
         most_threads: R::MOST_THREADS,
         most_threads_in: R::most_threads_in,
+        deep_threads_in: R::deep_threads_in,
         variants: R::VARIANTS,
         all_slots_up_to: 0,
         needed_slots: R::needed_slots,
@@ -144,6 +149,128 @@ pub fn of(design: Design) -> &'static [LifecycleCase] {
 }
 
 pub(crate) fn defects() -> Vec<Broken> {
+    let mut defects = defects_of_lifecycles();
+    defects.extend(defects_of_runtimes());
+    defects
+}
+
+fn defects_of_runtimes() -> Vec<Broken> {
+    use crate::runtime_defects as broken;
+    use Property::{
+        Bounded, CapacityAddsUp, LatchHolds, LateUnwindIsSafe, LegalTransitions, MetricsAlive,
+        NoWorkForLeavers, OneThreadPerIndex, RequestsSettle, RestartIsComplete, TeardownAlone,
+    };
+    let broken = |name, what, caught_by| Broken { name, what, caught_by };
+    vec![
+        broken(
+            "admits-anybody",
+            "an OS thread that starts behind a shutdown's back serves all the same",
+            vec![(runtime_case::<RuntimeRestartAgainstShutdown, broken::AdmitsAnybody>(), LateUnwindIsSafe)],
+        ),
+        broken(
+            "begins-whatever-was-asked",
+            "a thread serves what it has taken, whatever was asked of it meanwhile",
+            vec![(
+                runtime_case::<DispatchAgainstLeaving, broken::BeginsWhateverWasAsked>(),
+                NoWorkForLeavers,
+            )],
+        ),
+        broken(
+            "keeps-what-it-has-taken",
+            "a leaver keeps the request that it has taken",
+            vec![(runtime_case::<DispatchAgainstLeaving, broken::KeepsWhatItHasTaken>(), RequestsSettle)],
+        ),
+        broken(
+            "forgets-requests-of-abandoned",
+            "nobody is told that the thread which served a request was abandoned",
+            vec![(
+                runtime_case::<DispatchAgainstLeaving, broken::ForgetsRequestsOfAbandoned>(),
+                RequestsSettle,
+            )],
+        ),
+        broken(
+            "abandons-for-good",
+            "o: an abandoned thread is not replaced, and its capacity never comes back",
+            vec![(runtime_case::<AbandonedCapacity, broken::AbandonsForGood>(), CapacityAddsUp)],
+        ),
+        broken(
+            "list-not-cleaned",
+            "an abandoned thread stays in the list until it exits",
+            vec![(runtime_case::<AbandonedCapacity, broken::ListNotCleaned>(), CapacityAddsUp)],
+        ),
+        broken(
+            "seat-not-freed",
+            "a thread that exits leaves its seat taken",
+            vec![(runtime_case::<AbandonedCapacity, broken::SeatNotFreed>(), CapacityAddsUp)],
+        ),
+        broken(
+            "index-reused-at-once",
+            "an abandoned thread's index is given to another before its OS thread has exited",
+            vec![(runtime_case::<AbandonedCapacity, broken::IndexReusedAtOnce>(), OneThreadPerIndex)],
+        ),
+        broken(
+            "reboots-whatever-was-asked",
+            "g: a thread that is not healthy is replaced, whatever was asked of it",
+            vec![(
+                runtime_case::<RespawnAgainstTeardown, broken::RebootsWhateverWasAsked>(),
+                LegalTransitions,
+            )],
+        ),
+        broken(
+            "counts-the-successor-inside",
+            "a: the successor of an unhealthy thread is counted when it has started",
+            vec![(runtime_case::<RespawnAgainstTeardown, CountsInside>(), TeardownAlone)],
+        ),
+        broken(
+            "busy-is-complete",
+            "a restart that could not ask everybody says that it is complete",
+            vec![(runtime_case::<RestartAgainstScaler, broken::BusyIsComplete>(), RestartIsComplete)],
+        ),
+        broken(
+            "shutdown-begins-late",
+            "a shutdown does not say that it has begun before it asks the threads",
+            vec![(
+                runtime_case::<RuntimeRestartAgainstShutdown, broken::ShutdownBeginsLate>(),
+                LateUnwindIsSafe,
+            )],
+        ),
+        broken(
+            "latches-late",
+            "h: the process may be started again, and then the latch is set",
+            vec![(runtime_case::<ReinitAgainstLateUnwind, broken::LatchesLate>(), LatchHolds)],
+        ),
+        broken(
+            "latches-never",
+            "a shutdown that skips the teardown lets init in again",
+            vec![(runtime_case::<ReinitAgainstLateUnwind, broken::LatchesNever>(), LatchHolds)],
+        ),
+        broken(
+            "init-beside-shutdown",
+            "an init does not wait for a shutdown that is under way",
+            vec![(runtime_case::<ReinitAgainstLateUnwind, broken::InitBesideShutdown>(), LatchHolds)],
+        ),
+        broken(
+            "no-gate",
+            "#2573: the engine is torn down without a look at who lingers",
+            vec![
+                (runtime_case::<RuntimeRestartAgainstShutdown, broken::NoGate>(), TeardownAlone),
+                (runtime_case::<ReinitAgainstLateUnwind, broken::NoGate>(), LateUnwindIsSafe),
+            ],
+        ),
+        broken(
+            "metrics-freed-early",
+            "metrics are freed when every thread has exited or was abandoned",
+            vec![(runtime_case::<ReinitAgainstLateUnwind, broken::MetricsFreedEarly>(), MetricsAlive)],
+        ),
+        broken(
+            "boot-wait-misses-done",
+            "p, #2664: init waits, without a deadline, for a thread that is gone",
+            vec![(runtime_case::<BootFailure, broken::BootWaitMissesDone>(), Bounded)],
+        ),
+    ]
+}
+
+fn defects_of_lifecycles() -> Vec<Broken> {
     use Property::{
         Bounded, LateUnwindIsSafe, LegalTransitions, NoDeadlock, RestartIsComplete, TeardownAlone,
     };

@@ -3,17 +3,23 @@
 use std::time::Duration;
 
 use forcekill::drain::Call;
+use forcekill::platform::Monitor;
+use forcekill::roster::{Claim, Life, Phase, Pool, Roster, Rules};
+use forcekill::runtime::Waiting;
 use forcekill::state::Event;
 use forcekill::steps::Steps;
 use forcekill::steps::runtime::RuntimeSteps;
 use forcekill::thread::Told;
-use forcekill::{Fate, Lingering, OwnedFlags, Request, ResendPolicy, SpawnError, States, Thread};
+use forcekill::{
+    Fate, Lingering, OwnedFlags, Request, ResendPolicy, SpawnError, State, States, StillLingering, Thread,
+};
 
 use crate::designs::single;
 use crate::lifecycle_defects::{
     CountsInsideTheThread, abandons_by_plain_set, requests_without_deadline, waits_for_ever,
     yields_by_plain_set,
 };
+use crate::runtime_defects::{admits_anybody, quarantines_alone, waits_for_a_serving_thread};
 use crate::scene::Scene;
 
 /// What upstream's designs have in common: states are set, not exchanged; the safe request has no deadline; a thread counts
@@ -36,6 +42,11 @@ macro_rules! upstream {
             /// `RequestSafeStateChange`.
             fn request(thread: &Thread<P, OwnedFlags, Self>, event: Event, _deadline: Duration) -> Request {
                 requests_without_deadline(thread, event)
+            }
+
+            /// `shutdown` returns at once when the thread refuses, as one does that has failed to boot (#2662).
+            fn awaits_refused(_call: Call) -> bool {
+                false
             }
 
             fn schedule(policy: &ResendPolicy) -> ResendPolicy {
@@ -83,6 +94,81 @@ upstream! {
     }
 }
 
-impl<P: Scene> RuntimeSteps<P, OwnedFlags> for Pr2365Lifecycle {}
-impl<P: Scene> RuntimeSteps<P, OwnedFlags> for Merged2365Lifecycle {}
-impl<P: Scene> RuntimeSteps<P, OwnedFlags> for Attempt2573Lifecycle {}
+/// What upstream's designs have in common in the runtime: nobody is admitted; a leaver can take a request, because the drain
+/// channel and the request channel are selected from at random; a boot waits for a thread that serves; what an abandoned thread
+/// has taken is not settled; an index comes back with the next start alone.
+macro_rules! upstream_runtime {
+    ($name:ident { $($own:item)* }) => {
+        impl<P: Scene> RuntimeSteps<P, OwnedFlags> for $name {
+            fn admit(roster: &P::Monitor<Roster>, generation: u32, life: Life) -> Option<Pool> {
+                admits_anybody::<P>(roster, generation, life)
+            }
+
+            fn begin_request(thread: &Thread<P, OwnedFlags, Self>) -> bool {
+                let _ = thread.state();
+                true
+            }
+
+            fn wait_booted(thread: &Thread<P, OwnedFlags, Self>, _deadline: Duration) -> Option<State> {
+                waits_for_a_serving_thread(thread)
+            }
+
+            fn lose<Q: Send, A: Send>(_waiting: &mut Waiting<Q, A>, _life: Life) {}
+
+            fn abandon(
+                roster: &P::Monitor<Roster>,
+                generation: u32,
+                life: Life,
+                _rules: &Rules,
+            ) -> Vec<Claim> {
+                quarantines_alone::<P>(roster, generation, life)
+            }
+
+            fn depart(
+                roster: &P::Monitor<Roster>,
+                generation: u32,
+                life: Life,
+                _rules: &Rules,
+            ) -> (bool, Vec<Claim>) {
+                roster.with(|roster| (roster.depart(generation, life), Vec::new()))
+            }
+
+            $($own)*
+        }
+    };
+}
+
+upstream_runtime! {
+    Pr2365Lifecycle {
+        /// `Shutdown` waits for the main thread's Done; the gate comes after that, on the main thread. So init is let in before it.
+        fn before_gate(roster: &P::Monitor<Roster>) {
+            roster.with(|roster| roster.set_phase(Phase::Down));
+        }
+    }
+}
+
+upstream_runtime! {
+    Merged2365Lifecycle {
+        /// There is no gate: every thread is waited for.
+        fn may_tear_down(_lingering: &Lingering<P>, _deadline: Duration) -> Result<(), StillLingering> {
+            Ok(())
+        }
+
+        fn frees_metrics_early() -> bool {
+            true
+        }
+    }
+}
+
+upstream_runtime! {
+    Attempt2573Lifecycle {
+        /// The main thread reboots with the abandoned thread alive.
+        fn may_tear_down(_lingering: &Lingering<P>, _deadline: Duration) -> Result<(), StillLingering> {
+            Ok(())
+        }
+
+        fn frees_metrics_early() -> bool {
+            true
+        }
+    }
+}

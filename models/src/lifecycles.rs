@@ -29,6 +29,11 @@ pub trait LifecycleRace: 'static {
         Self::MOST_THREADS
     }
 
+    /// The same with `--deep`.
+    fn deep_threads_in(variant: usize) -> usize {
+        Self::most_threads_in(variant)
+    }
+
     /// With up to so many PHP threads all kill slots are steps of the search; with more, those that a property can depend on.
     const ALL_SLOTS_UP_TO: usize = 0;
 

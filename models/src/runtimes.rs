@@ -9,7 +9,7 @@ use std::time::Duration;
 use forcekill::roster::{Phase, Pool};
 use forcekill::steps::runtime::RuntimeSteps;
 use forcekill::{
-    Config, Limits, Notice, OwnedFlags, Process, Rejection, RestartError, Runtime, ShutDown, State,
+    Config, Limits, Notice, OwnedFlags, Process, Rejection, RestartError, Runtime, ShutDown, State, States,
     TeardownError, Worker,
 };
 
@@ -34,6 +34,11 @@ pub trait RuntimeRace: 'static {
     fn most_threads_in(variant: usize) -> usize {
         let _ = variant;
         Self::MOST_THREADS
+    }
+
+    /// The same with `--deep`.
+    fn deep_threads_in(variant: usize) -> usize {
+        Self::most_threads_in(variant)
     }
 
     /// Whose kill slots a property can depend on.
@@ -79,6 +84,15 @@ pub(crate) fn config<P: Scene>(scene: &P, threads: usize, quarantined: usize) ->
         .scales_by_itself(false)
 }
 
+/// Whose deadlines never pass in a variant of this name.
+pub(crate) fn patient(variant: &str) -> Option<Role> {
+    match variant {
+        "patient-restart" => Some(Role::Restarter(0)),
+        "patient-shutdown" => Some(Role::Shutdown),
+        _ => None,
+    }
+}
+
 /// The same, with one thread more that a scaler may add, and no quarantine.
 pub(crate) fn scalable<P: Scene>(scene: &P, threads: usize) -> Config {
     let second = Duration::from_secs(1);
@@ -119,9 +133,9 @@ impl<P: Scene, D: RuntimeSteps<P, OwnedFlags>> Site<P, D> {
     /// The initial condition of most races: a runtime that is up, with every thread at its first script. The boot limit does not
     /// pass meanwhile; that an init gives up is a race of its own.
     pub(crate) fn init(&self) -> ModelRuntime<P, D> {
-        self.scene.patient(true);
+        self.scene.patient(Some(Role::Main));
         let runtime = self.process.init(self.config.clone()).expect("nothing stands in its way");
-        self.scene.patient(false);
+        self.scene.patient(None);
         runtime
     }
 
@@ -139,7 +153,6 @@ impl<P: Scene, D: RuntimeSteps<P, OwnedFlags>> Site<P, D> {
     /// A restart, and what is to be said of its outcome.
     pub(crate) fn restart(&self, runtime: &ModelRuntime<P, D>) {
         let restart = self.process.engine().restart_begins();
-        let members = runtime.members().len();
         match runtime.restart_workers() {
             Ok(_) => {
                 self.oracle().reached("a restart was complete");
@@ -149,9 +162,10 @@ impl<P: Scene, D: RuntimeSteps<P, OwnedFlags>> Site<P, D> {
                 self.oracle().reached("a restart was incomplete");
                 let (restarted, abandoned, busy) =
                     (incomplete.restarted, incomplete.abandoned, incomplete.busy);
-                if abandoned + busy == 0 || restarted + abandoned + busy > members + 1 {
+                let seats = runtime.threads().len();
+                if abandoned + busy == 0 || restarted + abandoned + busy > seats {
                     self.oracle().report(Property::RestartIsComplete, || {
-                        format!("{members} threads, and the restart's counts are {incomplete:?}")
+                        format!("there are {seats} threads at the most, and the counts are {incomplete:?}")
                     });
                 }
             }
@@ -168,6 +182,15 @@ impl<P: Scene, D: RuntimeSteps<P, OwnedFlags>> Site<P, D> {
             }
             Err(_) => self.oracle().reached("a shutdown found the runtime gone"),
         }
+    }
+
+    /// The shutdown behind a race that is about something else: everything comes back, and no deadline passes.
+    pub(crate) fn clear_up(&self, runtime: &ModelRuntime<P, D>) {
+        self.scene.let_go();
+        self.scene.patient(Some(Role::Shutdown));
+        self.scene.join(self.start(Role::Shutdown, runtime, Self::shut_down));
+        self.scene.patient(None);
+        self.settle(&[runtime]);
     }
 
     /// A request to the worker, and what is to be said of its outcome.
@@ -190,7 +213,7 @@ impl<P: Scene, D: RuntimeSteps<P, OwnedFlags>> Site<P, D> {
                 } else {
                     "a request was rejected"
                 });
-                if rejected.request.is_some() != (begun == 0) || begun > 1 {
+                if rejected.request.is_some() && begun > 0 {
                     self.wrong_work(|| {
                         format!(
                             "request {request} was rejected ({}), and was begun {begun} times",
@@ -252,26 +275,30 @@ impl<P: Scene, D: RuntimeSteps<P, OwnedFlags>> Site<P, D> {
         self.oracle().report(Property::LateUnwindIsSafe, what);
     }
 
-    /// Waits until as many threads serve as are configured and nobody is quarantined. If that never comes, the capacity does not
-    /// add up.
-    pub(crate) fn comes_to_rest(&self, threads: u32) {
-        let site = self.clone();
-        let judge = self.scene.start(Role::Judge, move || {
+    /// Waits until nothing moves any more: so many are in the list and serve, and nobody is quarantined, if everybody has come
+    /// back. If that never comes, the capacity does not add up.
+    pub(crate) fn comes_to_rest(&self, runtime: &ModelRuntime<P, D>, threads: u32, all_back: bool) {
+        let judge = self.start(Role::Judge, runtime, move |site, runtime| {
             site.process.wait_roster(|roster| {
-                let serving = roster.count(Pool::Worker(0));
-                (serving == threads && roster.quarantined() == 0).then_some(())
+                let adds_up = roster.count(Pool::Worker(0)) == threads;
+                (adds_up && !(all_back && roster.quarantined() > 0)).then_some(())
             });
+            site.list_is_what_lives(runtime);
         });
         self.scene.join(judge);
     }
 
-    /// The lists are held against the threads, when nothing moves.
-    pub(crate) fn judge_lists(&self, runtime: &ModelRuntime<P, D>) {
+    /// Waits until everybody who is in the list serves. If that never comes, the list is not what lives.
+    pub(crate) fn lists_settle(&self, runtime: &ModelRuntime<P, D>) {
+        self.scene.join(self.start(Role::Judge, runtime, Self::list_is_what_lives));
+    }
+
+    fn list_is_what_lives(&self, runtime: &ModelRuntime<P, D>) {
         for member in runtime.members() {
-            let state = runtime.threads()[member.life.thread].state();
-            if matches!(state, State::Done | State::Reserved | State::Abandoned | State::ShuttingDown) {
-                let what = || format!("php-{} is {state}, and is in the list", member.life.thread + 1);
-                self.oracle().report(Property::CapacityAddsUp, what);
+            let thread = &runtime.threads()[member.life.thread];
+            if thread.wait_for(States::STABLE.with(State::Done)) == State::Done {
+                // It is on its way out, and leaves the list by itself.
+                self.process.wait_roster(|roster| (!roster.members().contains(&member)).then_some(()));
             }
         }
     }

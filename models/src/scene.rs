@@ -47,8 +47,8 @@ pub trait Scene: Platform<Flag = AtomicBool> {
     /// The race has a runtime with so many indexes.
     fn seats(&self, seats: usize);
 
-    /// Whether the main thread's deadlines never pass: while it makes the initial condition of a race.
-    fn patient(&self, patient: bool);
+    /// Whose deadlines never pass: while somebody makes the initial condition of a race, or clears up behind it.
+    fn patient(&self, patient: Option<Role>);
 
     /// The state that a thread was last seen in. No step: it only judges.
     fn state_of(&self, thread: usize) -> State;

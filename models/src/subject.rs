@@ -58,14 +58,34 @@ impl AnyCase {
         }
     }
 
-    /// The largest size that it is searched in.
+    /// The largest size that it is searched in without `--deep`.
+    pub fn most_searched(self) -> usize {
+        match self {
+            Self::Lifecycle(case) => case.most_threads,
+            Self::Slot(_) | Self::Monitor(..) => self.most(),
+        }
+    }
+
+    /// The largest size that it can be played in.
     pub fn most(self) -> usize {
         match self {
             Self::Slot(case) if case.model == SlowMachine::NAME => 1,
             Self::Slot(_) => 3,
-            Self::Lifecycle(case) => case.most_threads,
+            Self::Lifecycle(case) => {
+                let of_variants = (0..case.variants.len()).map(|variant| (case.deep_threads_in)(variant));
+                of_variants.max().unwrap_or(1)
+            }
             Self::Monitor(..) => 1,
         }
+    }
+
+    /// The choices beside the schedule that are searched in this size; with `--deep`, all that can be played.
+    pub fn searched_variants(self, size: usize, deep: bool) -> Vec<Variant> {
+        let mut variants = self.variants(size);
+        if let (Self::Lifecycle(case), false) = (self, deep) {
+            variants.retain(|variant| size <= (case.most_threads_in)(variant.number));
+        }
+        variants
     }
 
     /// Whether this engine plays it.
@@ -101,7 +121,7 @@ impl AnyCase {
             Self::Slot(case) => (case.variants)(size),
             Self::Lifecycle(case) => {
                 let played = case.variants.iter().enumerate();
-                let played = played.filter(|(number, _)| size <= (case.most_threads_in)(*number));
+                let played = played.filter(|(number, _)| size <= (case.deep_threads_in)(*number));
                 let named = played.map(|(number, name)| Variant {
                     name: (*name).to_string(),
                     number,

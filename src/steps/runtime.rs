@@ -14,7 +14,6 @@
 //! | [`reboots`](RuntimeSteps::reboots) | only a thread that nobody has asked | a successor starts past the shutdown |
 //! | [`is_complete`](RuntimeSteps::is_complete) | counts those that were busy, too | `Ok` while an old script runs |
 //! | [`begin_shutdown`](RuntimeSteps::begin_shutdown) | before any thread is asked | a thread is started behind the shutdown's back |
-//! | [`close`](RuntimeSteps::close) | rejects what waits | its dispatcher waits for ever |
 //! | [`may_tear_down`](RuntimeSteps::may_tear_down) | a bounded wait for nobody to linger | a late thread runs in an engine that is gone |
 //! | [`before_gate`](RuntimeSteps::before_gate) | lets nobody in yet | an init starts an engine that is about to be torn down |
 //! | [`frees_metrics_early`](RuntimeSteps::frees_metrics_early) | never: with the teardown | a late callback counts in freed memory |
@@ -123,11 +122,6 @@ where
             }
             is_up
         })
-    }
-
-    /// Takes no request in any more, and rejects what waits.
-    fn close<Q: Send, A: Send>(waiting: &mut Waiting<Q, A>) {
-        waiting.close();
     }
 
     /// The teardown gate: whether nothing lingers.

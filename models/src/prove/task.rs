@@ -128,7 +128,8 @@ pub fn tasks(options: &Options) -> Vec<Task> {
     for design in Design::ALL.into_iter().filter(|&design| options.wants_design(design)) {
         let protocol = Protocol::Design(design);
         for case in protocol.cases() {
-            for size in 1..=case.most() {
+            let most = if options.deep { case.most() } else { case.most_searched() };
+            for size in 1..=most {
                 for searches in bounds::searches(design, case, size) {
                     // Ours are searched for all properties of a race at once: nothing is to break. Of the others each
                     // property is searched for the shortest way to break it.
@@ -196,7 +197,7 @@ impl Task {
             let searched = self.search_variants(&self.oracle(), &[variant]);
             searched.refuted.into_iter().next().map(|(_, schedule, _)| schedule)
         };
-        self.case.variants(self.size).into_iter().filter_map(refute).collect()
+        self.case.searched_variants(self.size, self.deep).into_iter().filter_map(refute).collect()
     }
 
     /// The first failure of all variants, in their order.
@@ -212,7 +213,7 @@ impl Task {
         }
         let started = Instant::now();
         let oracle = self.oracle();
-        let mut variants = self.case.variants(self.size);
+        let mut variants = self.case.searched_variants(self.size, self.deep);
         variants.retain(|variant| self.is_searched(variant));
         let searched = self.search_variants(&oracle, &variants);
         let seconds = started.elapsed().as_secs_f64();

@@ -84,6 +84,6 @@ fn after_restart<P: Scene, D: RuntimeSteps<P, OwnedFlags>>(site: &Site<P, D>) {
     let runtime = site.init();
     let restarter = site.start(Role::Restarter(0), &runtime, Site::restart);
     site.scene.join(restarter);
-    site.scene.join(site.start(Role::Shutdown, &runtime, Site::shut_down));
-    site.settle(&[&runtime]);
+    site.lists_settle(&runtime);
+    site.clear_up(&runtime);
 }

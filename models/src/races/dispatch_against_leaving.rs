@@ -69,9 +69,9 @@ impl RuntimeRace for DispatchAgainstLeaving {
         for call in calls {
             scene.join(call);
         }
-        if !name.starts_with("shutdown") {
-            scene.join(site.start(Role::Shutdown, &runtime, Site::shut_down));
+        match name.starts_with("shutdown") {
+            true => site.settle(&[&runtime]),
+            false => site.clear_up(&runtime),
         }
-        site.settle(&[&runtime]);
     }
 }

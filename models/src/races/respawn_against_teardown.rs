@@ -4,8 +4,10 @@
 //! it is spawned, and asks to be admitted before it touches the engine. An index never has two OS threads
 //! (`one-thread-per-index`); the shutdown returns (`bounded`, `no-deadlock`), with or without a restart beside it.
 //!
-//! **Bounds.** One and two threads, the first of which is not healthy after its first script, or all of whose scripts are not;
-//! with a restart beside the shutdown or without. Every deadline at any moment. No bound on preemptions.
+//! **Bounds.** The first thread is not healthy after its first script. With a shutdown alone, one and two threads and every deadline
+//! at any moment; with a restart beside it the same for one thread. For two threads with both, the deadlines of one of the two
+//! calls pass at any moment, and those of the other never. `--deep`: two threads with all deadlines, three with those of one. No
+//! bound on preemptions.
 //!
 //! **Not covered.** A system that refuses the successor's OS thread: that is a native test.
 
@@ -13,7 +15,7 @@ use forcekill::OwnedFlags;
 use forcekill::steps::runtime::RuntimeSteps;
 
 use crate::property::Property;
-use crate::runtimes::{RuntimeRace, Site, config};
+use crate::runtimes::{RuntimeRace, Site, config, patient};
 use crate::scene::{Act, Plan, Role, Scene};
 
 /// See the module.
@@ -32,15 +34,25 @@ impl RuntimeRace for RespawnAgainstTeardown {
     ];
     const MOMENTS: &'static [&'static str] =
         &["a shutdown tore the engine down", "a shutdown skipped the teardown"];
-    const MOST_THREADS: usize = 3;
-    const VARIANTS: &'static [&'static str] = &["shutdown", "restart-and-shutdown"];
+    const MOST_THREADS: usize = 2;
+    const VARIANTS: &'static [&'static str] =
+        &["shutdown", "restart-and-shutdown", "patient-restart", "patient-shutdown"];
+
+    fn most_threads_in(variant: usize) -> usize {
+        if variant == 1 { 1 } else { 2 }
+    }
+
+    fn deep_threads_in(variant: usize) -> usize {
+        if variant == 1 { 2 } else { 3 }
+    }
 
     fn play<P: Scene, D: RuntimeSteps<P, OwnedFlags>>(scene: &P, php_threads: usize, variant: usize) {
         let acts = vec![vec![Act::Unhealthy, Act::Serves]];
         let plan = Plan { acts, sees_threads: true, ..Plan::default() };
-        let site = Site::<P, D>::new(scene, config(scene, php_threads, 1), plan);
+        let site = Site::<P, D>::new(scene, config(scene, php_threads, 0), plan);
         let runtime = site.init();
-        let restarter = (variant == 1).then(|| site.start(Role::Restarter(0), &runtime, Site::restart));
+        scene.patient(patient(Self::VARIANTS[variant]));
+        let restarter = (variant > 0).then(|| site.start(Role::Restarter(0), &runtime, Site::restart));
         let shutdown = site.start(Role::Shutdown, &runtime, Site::shut_down);
         for call in restarter.into_iter().chain([shutdown]) {
             scene.join(call);

@@ -54,9 +54,8 @@ impl RuntimeRace for RestartAgainstScaler {
         for call in [restarter, scaler] {
             scene.join(call);
         }
-        site.judge_lists(&runtime);
-        scene.join(site.start(Role::Shutdown, &runtime, Site::shut_down));
-        site.settle(&[&runtime]);
+        site.lists_settle(&runtime);
+        site.clear_up(&runtime);
     }
 }
 

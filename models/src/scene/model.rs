@@ -43,8 +43,8 @@ struct Cast<B: Backend> {
     seats: Option<usize>,
     /// The states of the threads, as they were last seen.
     states: Vec<State>,
-    /// While the main thread makes an initial condition, its deadlines do not pass.
-    patient: bool,
+    /// Whose deadlines do not pass: who makes an initial condition, or clears up behind a race.
+    patient: Option<Role>,
     /// While an initial condition is made.
     placing: bool,
     seen_slots: Slots,
@@ -144,7 +144,7 @@ impl<B: Backend> LifecycleModel<B> {
         let roles = vec![(backend.current(), Role::Main)];
         let awaited = vec![None; php_threads];
         let (spawned, states) = (Vec::new(), Vec::new());
-        let (lifecycles, seats, patient, placing) = (0, None, false, false);
+        let (lifecycles, seats, patient, placing) = (0, None, None, false);
         let cast =
             Cast { roles, spawned, lines, awaited, lifecycles, seats, states, patient, placing, seen_slots };
         oracle.enters(Role::Main);
@@ -218,8 +218,8 @@ impl<B: Backend> LifecycleModel<B> {
 
     /// Whether the current thread's deadlines do not pass.
     pub(super) fn is_patient(&self) -> bool {
-        let is_making = self.cast().patient;
-        is_making && self.role() == Role::Main
+        let patient = self.cast().patient;
+        patient.is_some_and(|patient| self.role() == patient)
     }
 
     fn role(&self) -> Role {
@@ -407,7 +407,7 @@ impl<B: Backend> Scene for LifecycleModel<B> {
         self.cast().seats = Some(seats);
     }
 
-    fn patient(&self, patient: bool) {
+    fn patient(&self, patient: Option<Role>) {
         self.cast().patient = patient;
     }
 
