@@ -27,10 +27,10 @@ use crate::races::two_restarts::TwoRestarts;
 use crate::races::whole_life::WholeLife;
 use crate::runtimes::RuntimeRace;
 use crate::scene::{LifecycleModel, Slots};
-use crate::stage::{ExploreBackend, ShuttleBackend};
+use crate::stage::EitherBackend;
 
-type ExploreScene = LifecycleModel<ExploreBackend>;
-type ShuttleScene = LifecycleModel<ShuttleBackend>;
+/// The explorer's or shuttle's.
+type EitherScene = LifecycleModel<EitherBackend>;
 
 /// One race as played by one protocol, with its types erased.
 #[derive(Clone, Debug)]
@@ -53,10 +53,10 @@ pub struct LifecycleCase {
     pub all_slots_up_to: usize,
     /// Whose slots are steps otherwise.
     pub needed_slots: fn(usize) -> Slots,
-    /// Under the explorer.
-    pub explore: fn(&ExploreScene, usize, usize),
-    /// Under shuttle.
-    pub shuttle: fn(&ShuttleScene, usize, usize),
+    /// Whether it is one of whole runtimes.
+    pub is_runtime: bool,
+    /// Plays it once, under the explorer or shuttle.
+    pub play: fn(&EitherScene, usize, usize),
 }
 
 impl LifecycleCase {
@@ -75,7 +75,7 @@ pub(crate) struct Broken {
 
 fn case<R: LifecycleRace, D>() -> LifecycleCase
 where
-    D: Steps<ExploreScene, OwnedFlags> + Steps<ShuttleScene, OwnedFlags>,
+    D: Steps<EitherScene, OwnedFlags>,
 {
     LifecycleCase {
         model: R::NAME,
@@ -87,15 +87,15 @@ where
         variants: R::VARIANTS,
         all_slots_up_to: R::ALL_SLOTS_UP_TO,
         needed_slots: R::needed_slots,
-        explore: R::play::<ExploreScene, D>,
-        shuttle: R::play::<ShuttleScene, D>,
+        is_runtime: false,
+        play: R::play::<EitherScene, D>,
     }
 }
 
 /// The same for a race of whole runtimes.
 fn runtime_case<R: RuntimeRace, D>() -> LifecycleCase
 where
-    D: RuntimeSteps<ExploreScene, OwnedFlags> + RuntimeSteps<ShuttleScene, OwnedFlags>,
+    D: RuntimeSteps<EitherScene, OwnedFlags>,
 {
     LifecycleCase {
         model: R::NAME,
@@ -107,15 +107,15 @@ where
         variants: R::VARIANTS,
         all_slots_up_to: 0,
         needed_slots: R::needed_slots,
-        explore: R::play::<ExploreScene, D>,
-        shuttle: R::play::<ShuttleScene, D>,
+        is_runtime: true,
+        play: R::play::<EitherScene, D>,
     }
 }
 
 /// Every race, as this protocol plays it.
 fn all<D>() -> Vec<LifecycleCase>
 where
-    D: RuntimeSteps<ExploreScene, OwnedFlags> + RuntimeSteps<ShuttleScene, OwnedFlags>,
+    D: RuntimeSteps<EitherScene, OwnedFlags>,
 {
     vec![
         case::<RestartAgainstShutdown, D>(),

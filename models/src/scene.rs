@@ -71,6 +71,10 @@ pub trait Scene: Platform<Flag = AtomicBool> {
     /// A policy with exactly this many sends.
     fn policy(&self, sends: u32) -> ResendPolicy;
 
+    /// What the current PHP thread does from here on, as its `turn`th script begins, depends on `residue` alone: see
+    /// [`forget`](crate::explorer::forget).
+    fn begins_turn(&self, thread: usize, turn: usize, residue: u64);
+
     /// Keeps a step of the current thread, if steps are kept.
     fn note(&self, what: impl FnOnce() -> String);
 }

@@ -4,6 +4,7 @@
 //! [`RealStage`] with real threads, real signals and a real blocking call.
 
 mod backend;
+mod either_backend;
 mod explore_backend;
 mod kernel;
 mod loom_backend;
@@ -14,6 +15,7 @@ mod shuttle_backend;
 mod storage;
 
 pub use backend::{Backend, FreedCell, Gate, Look};
+pub use either_backend::{Either, EitherBackend};
 pub use explore_backend::ExploreBackend;
 pub use loom_backend::{LoomBackend, Probe, Reads};
 pub use model::{Expiry, Model};

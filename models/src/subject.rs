@@ -11,7 +11,7 @@ use crate::prove::Engine;
 use crate::races::slow_machine::SlowMachine;
 use crate::races::{Race, Setting, Variant};
 use crate::scene::{LifecycleModel, Slots};
-use crate::stage::{Expiry, ExploreBackend, Model, ShuttleBackend};
+use crate::stage::{Either, EitherBackend, Expiry, ExploreBackend, Model, ShuttleBackend};
 
 /// A race as one protocol plays it.
 #[derive(Clone, Copy, Debug)]
@@ -141,6 +141,11 @@ impl AnyCase {
         }
     }
 
+    /// Whether it is a race of whole runtimes.
+    pub fn is_runtime(self) -> bool {
+        matches!(self, Self::Lifecycle(case) if case.is_runtime)
+    }
+
     /// Whether no property can depend on a slot in this variant.
     pub fn needs_no_slots(self, variant: &Variant) -> bool {
         match self {
@@ -161,10 +166,7 @@ impl AnyCase {
             }
             Self::Lifecycle(case) => {
                 let slots = case.seen_slots(size, number);
-                Arc::new(move |oracle| {
-                    let scene = LifecycleModel::new(ShuttleBackend, Arc::clone(oracle), size, slots);
-                    (case.shuttle)(&scene, size, number);
-                })
+                on_lifecycle(case, Either::Shuttle(ShuttleBackend), slots, (size, number))
             }
             Self::Monitor(..) => unreachable!("{LOOM_ALONE}"),
         }
@@ -185,12 +187,22 @@ impl AnyCase {
                     true => (case.needed_slots)(number),
                     false => case.seen_slots(size, number),
                 };
-                Arc::new(move |oracle| {
-                    let scene = LifecycleModel::new(ExploreBackend, Arc::clone(oracle), size, slots);
-                    (case.explore)(&scene, size, number);
-                })
+                on_lifecycle(case, Either::Explore(ExploreBackend), slots, (size, number))
             }
             Self::Monitor(..) => unreachable!("{LOOM_ALONE}"),
         }
     }
+}
+
+/// A race of lifecycles on one of the two checkers that play it.
+fn on_lifecycle(
+    case: &'static LifecycleCase,
+    backend: EitherBackend,
+    slots: Slots,
+    (size, variant): (usize, usize),
+) -> Play {
+    Arc::new(move |oracle| {
+        let scene = LifecycleModel::new(backend, Arc::clone(oracle), size, slots);
+        (case.play)(&scene, size, variant);
+    })
 }

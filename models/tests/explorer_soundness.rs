@@ -169,6 +169,11 @@ fn footprints_that_are_never_verified_are_caught() {
     assert_caught_by(generate::apart, Tested::NeverVerified);
 }
 
+#[test]
+fn states_taken_for_others_are_caught() {
+    assert_caught(Tested::ShortKeys);
+}
+
 /// What a mistake gets wrong, the smallest program that was found; and no sound strategy does.
 fn assert_told_apart(program: &SmallProgram, mistaken: Tested) {
     let everything = reference(program).expect("a small program");

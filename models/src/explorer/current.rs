@@ -86,3 +86,24 @@ impl Drop for Entered {
         CURRENT.set(ptr::null());
     }
 }
+
+/// Says that all that the calling thread does from here on depends on `residue`, on what it was given when it was spawned and on the
+/// answers that it is yet to get, and not on those that it has got: a search that remembers states takes two such states for one.
+/// `progress` is a number for this place, greater than that of any place before it and than the number of steps up to here.
+///
+/// A wrong claim hides states. `models/tests/runtimes.rs` holds the searches that rest on one against a search that forgets nothing.
+///
+/// # Panics
+/// Outside of an execution, and if the thread has made more steps than that.
+pub fn forget(progress: u16, residue: u64) {
+    current().forget(progress, residue);
+}
+
+/// Says that the calling thread does nothing any more, and that what others do depends on `residue` alone of all that it has learned.
+/// What it has given to threads that it spawned is theirs.
+///
+/// # Panics
+/// Outside of an execution.
+pub fn leave(residue: u64) {
+    current().leave(residue);
+}

@@ -82,7 +82,11 @@ pub(super) struct ThreadState {
     /// How often it was suspended so far.
     pub(super) suspensions: Cell<u64>,
     pub(super) name: Cell<u64>,
-    history: Cell<u64>,
+    history: Cell<keys::Long>,
+    /// The history of its creator when it was created: what it was given to begin with is a function of that.
+    origin: Cell<keys::Long>,
+    /// How far it is: see [`View::progress`](super::view::View::progress).
+    pub(super) progress: Cell<u16>,
     pub(super) creator: Cell<Option<Thread>>,
     children: Cell<u64>,
     objects: Cell<u64>,
@@ -149,12 +153,13 @@ impl Execution {
         assert!(thread < MOST_THREADS, "an execution has more than {MOST_THREADS} threads");
         self.created.set(thread + 1);
         let creator = Some(self.running.get()).filter(|creator| *creator != NOBODY);
+        let origin = creator.map_or(keys::Long::default(), |creator| self.threads[creator].history.get());
         let name = creator.map_or(1, |creator| {
             let creator = &self.threads[creator];
             creator.children.set(creator.children.get() + 1);
             keys::mix(creator.name.get(), creator.children.get() << 1)
         });
-        self.threads[thread].reset(name, creator);
+        self.threads[thread].reset(name, creator, origin);
         // What its creator has waited for happens before it too.
         let inherited = creator.map_or(Threads::NONE, |creator| self.threads[creator].joined.get());
         self.threads[thread].joined.set(inherited);
@@ -217,6 +222,8 @@ impl Execution {
             self.objects.touch(object);
         }
         state.add_history(1);
+        // A thread with very many steps stays where its footprint still covers the rest.
+        state.progress.set((state.progress.get() + 1).min(u16::MAX - 1));
     }
 
     /// An operation of a thread of an execution that is over: unwinds the thread. A destructor that runs because of that goes
@@ -255,6 +262,31 @@ impl Execution {
     /// The thread that runs got this answer.
     pub(super) fn answered(&self, hash: u64) {
         self.threads[self.running.get()].add_history(hash);
+    }
+
+    /// From here on the local state of the thread that runs is a function of `residue` and of what it was given to begin with, and
+    /// it is as far as `progress` says.
+    ///
+    /// # Panics
+    /// If it is further than that.
+    pub(super) fn forget(&self, progress: u16, residue: u64) {
+        let state = &self.threads[self.running.get()];
+        assert!(progress >= state.progress.get(), "a thread has made more steps than its milestone allows");
+        state.progress.set(progress);
+        let kept = state.origin.get().mixed(residue).mixed(self.joined_names(state)).mixed(progress.into());
+        state.history.set(kept);
+    }
+
+    /// The thread that runs is about to end, and leaves `residue` behind.
+    pub(super) fn leave(&self, residue: u64) {
+        let state = &self.threads[self.running.get()];
+        state.history.set(keys::Long::default().mixed(residue).mixed(self.joined_names(state)));
+    }
+
+    /// What a thread has joined happened before all that follows.
+    fn joined_names(&self, state: &ThreadState) -> u64 {
+        let joined = state.joined.get().iter().map(|thread| self.threads[thread].name.get());
+        joined.fold(0, u64::wrapping_add)
     }
 
     /// The name of the thread that runs, whatever the order of creation.
@@ -300,7 +332,9 @@ impl Execution {
         all.insert(child);
         all.0 |= joined.joined.get().0;
         state.joined.set(all);
-        state.add_history(joined.end());
+        let end = joined.end();
+        state.add_history(end.0);
+        state.add_history(end.1);
         match joined.result.take() {
             Some(result) => Ok(result),
             None => {
@@ -347,14 +381,16 @@ impl Execution {
 }
 
 impl ThreadState {
-    fn reset(&self, name: u64, creator: Option<Thread>) {
+    fn reset(&self, name: u64, creator: Option<Thread>, origin: keys::Long) {
         self.pending.set(None);
         self.announcement.set(None);
         self.gate.set(None);
         self.gates.set(0);
         self.suspensions.set(0);
         self.name.set(name);
-        self.history.set(0);
+        self.history.set(origin);
+        self.origin.set(origin);
+        self.progress.set(0);
         self.creator.set(creator);
         self.children.set(0);
         self.objects.set(0);
@@ -366,18 +402,19 @@ impl ThreadState {
     }
 
     fn add_history(&self, word: u64) {
-        self.history.set(keys::mix(self.history.get(), word));
+        self.history.set(self.history.get().mixed(word));
     }
 
     /// What its local state is a function of, once it has ended.
-    fn end(&self) -> u64 {
+    fn end(&self) -> keys::Long {
         let panic = self.panic.borrow();
-        panic.as_ref().map_or(self.history.get(), |message| keys::mix(self.history.get(), keys::of(message)))
+        let history = self.history.get();
+        panic.as_ref().map_or(history, |message| history.mixed(keys::of(message)))
     }
 
     /// Its part of a key.
-    pub(super) fn key(&self, finished: bool) -> u64 {
-        keys::mix(self.name.get(), keys::mix(self.end(), u64::from(finished)))
+    pub(super) fn key(&self, finished: bool) -> keys::Long {
+        self.end().mixed(u64::from(finished)).mixed(self.name.get())
     }
 }
 

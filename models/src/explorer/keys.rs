@@ -13,6 +13,27 @@ pub(super) fn mix(one: u64, other: u64) -> u64 {
     (product as u64) ^ ((product >> 64) as u64)
 }
 
+/// A hash of two words, for what there is so much of that one word might be the same twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Long(pub(super) u64, pub(super) u64);
+
+impl Long {
+    /// With one word more.
+    pub(super) fn mixed(self, word: u64) -> Self {
+        Self(mix(self.0, word), mix(self.1 ^ SEED, word.rotate_left(17)))
+    }
+
+    /// The sum of two, whatever the order.
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self(self.0.wrapping_add(other.0), self.1.wrapping_add(other.1))
+    }
+
+    /// As one number.
+    pub(super) fn number(self) -> u128 {
+        u128::from(self.0) << 64 | u128::from(self.1)
+    }
+}
+
 /// The hash of a value.
 pub(super) fn of<T: Hash + ?Sized>(value: &T) -> u64 {
     let mut hasher = Mixer(SEED);

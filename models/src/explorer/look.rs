@@ -41,6 +41,16 @@ fn involves(announcement: Announcement, object: Object) -> bool {
     announcement.object == object || announcement.also == Some(object)
 }
 
+impl Look<'_> {
+    fn key(&self) -> keys::Long {
+        let unfinished = self.execution.unfinished.get();
+        let threads = (0..self.execution.created.get())
+            .map(|thread| self.execution.threads[thread].key(!unfinished.contains(thread)))
+            .fold(keys::Long::default(), keys::Long::plus);
+        threads.plus(self.execution.objects.key())
+    }
+}
+
 impl View for Look<'_> {
     fn threads(&self) -> usize {
         self.execution.created.get()
@@ -85,6 +95,10 @@ impl View for Look<'_> {
         self.execution.threads[thread].joining.get()
     }
 
+    fn progress(&self, thread: Thread) -> u16 {
+        self.execution.threads[thread].progress.get()
+    }
+
     fn panicked(&self, thread: Thread) -> Option<String> {
         self.execution.threads[thread].panic.borrow().clone()
     }
@@ -111,20 +125,18 @@ impl View for Look<'_> {
         unsafe { one.as_ref().commutes(other.as_ref(), self.execution.objects.value(first.object)) }
     }
 
-    fn state_key(&self) -> u64 {
+    fn state_key(&self) -> u128 {
         if self.execution.opaque.get() {
             // Never the same twice, so that nothing is taken for a state that was seen.
-            return keys::mix(self.execution.number.get(), self.execution.objects.next_version());
+            let (number, version) = (self.execution.number.get(), self.execution.objects.next_version());
+            return keys::Long::default().mixed(number).mixed(version).number();
         }
-        self.terminal_key()
+        self.key().number()
     }
 
     fn terminal_key(&self) -> u64 {
-        let unfinished = self.execution.unfinished.get();
-        let threads = (0..self.execution.created.get())
-            .map(|thread| self.execution.threads[thread].key(!unfinished.contains(thread)))
-            .fold(0, u64::wrapping_add);
-        keys::mix(threads, self.execution.objects.key())
+        let keys::Long(one, other) = self.key();
+        keys::mix(one, other)
     }
 
     fn unfinished(&self) -> Threads {

@@ -94,13 +94,14 @@ impl Objects {
     }
 
     /// A key of all values, whatever the order of creation.
-    pub(super) fn key(&self) -> u64 {
+    pub(super) fn key(&self) -> keys::Long {
         let all = self.all.borrow();
         let part = |object: &ObjectState| {
             // SAFETY: nobody changes a value while a key is made.
-            keys::mix(object.name, unsafe { object.value.as_ref() }.key())
+            let value = unsafe { object.value.as_ref() }.key();
+            keys::Long::default().mixed(object.name).mixed(value)
         };
-        all.iter().map(part).fold(0, u64::wrapping_add)
+        all.iter().map(part).fold(keys::Long::default(), keys::Long::plus)
     }
 
     /// Drops all values.

@@ -19,7 +19,7 @@ use watched::Watched;
 use super::program::Program;
 use super::strategies::Tree;
 use super::strategies::bounded::Bounded;
-use super::strategies::persistent::Sound;
+use super::strategies::persistent::{Remembering, Sound};
 use super::strategies::plain::Plain;
 use super::strategies::random::Random;
 use super::strategies::sleep_sets::SleepSets;
@@ -30,6 +30,12 @@ use super::view::{Strategy, Thread, View};
 pub trait Observer: Send {
     /// An execution has ended, by these choices.
     fn ended(&mut self, view: &impl View, choices: &[Thread]) -> Verdict;
+
+    /// An execution is cut off after these choices. What follows is no part of the search.
+    fn cut_off(&mut self, choices: &[Thread]) -> Verdict {
+        let _ = choices;
+        Verdict::Continue
+    }
 
     /// Takes in what the observer of a later part of the search saw.
     fn merge(&mut self, later: Self);
@@ -53,6 +59,9 @@ pub enum Kind {
     SleepSets,
     /// [`Persistent`](super::strategies::persistent::Persistent) beneath sleep sets.
     Persistent,
+    /// The same, and states that were entered before are left out: [`Remembering`]. The counts depend on the number of workers, who
+    /// share what they have seen; the terminal states do not.
+    Remembering,
     /// [`SourceSets`].
     SourceSets,
     /// [`Bounded`], with at most so many preemptions. By one worker: what it has seen is shared by the whole search.
@@ -126,6 +135,7 @@ pub fn search<P: Program, O: Observer>(
         Kind::Plain => search_tree::<Plain, _, _>(program, settings, observer),
         Kind::SleepSets => search_tree::<SleepSets, _, _>(program, settings, observer),
         Kind::Persistent => search_persistent::<Sound, _, _>(program, settings, observer),
+        Kind::Remembering => search_persistent::<Remembering, _, _>(program, settings, observer),
         Kind::SourceSets => search_tree::<SourceSets, _, _>(program, settings, observer),
         Kind::Bounded { most } => {
             let shared = Shared::new(settings);

@@ -7,6 +7,7 @@ pub mod mistakes;
 pub mod persistent;
 pub mod plain;
 pub mod random;
+pub mod remembered;
 pub mod replay;
 pub mod sleep_sets;
 pub mod source_sets;

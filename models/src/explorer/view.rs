@@ -72,6 +72,9 @@ pub trait View {
     /// The thread that this one waits to join, if it does: it has announced nothing then.
     fn joining(&self, thread: Thread) -> Option<Thread>;
 
+    /// How far this thread is: a number that grows with each of its steps and is a function of its local state.
+    fn progress(&self, thread: Thread) -> u16;
+
     /// The message of the panic that this thread has ended with, if it has.
     fn panicked(&self, thread: Thread) -> Option<String> {
         let _ = thread;
@@ -86,7 +89,9 @@ pub trait View {
     /// A key of this state: the values of all objects, and for each thread the history of the answers that it has got, which
     /// is what its local state is a function of. Equal states of different prefixes have equal keys, whatever the order in
     /// which threads and objects were created: the key is built from names that do not depend on it (the path of creation).
-    fn state_key(&self) -> u64;
+    ///
+    /// It is a hash. Histories and their sum have 128 bits, because there are many; each value of an object and each answer has 64.
+    fn state_key(&self) -> u128;
 
     /// A key of what has come out, for an execution that has ended: the values of all objects, and how each thread ended
     /// (finished with which history of answers, panicked with which message, blocked). Canonical as [`View::state_key`] is.

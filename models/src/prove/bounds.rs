@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::task::Engine;
 use crate::designs::Design;
-use crate::explorer::search::Settings;
+use crate::explorer::search::{Kind, Settings};
 use crate::lifecycles::LifecycleRace;
 use crate::races::Race;
 use crate::races::clear_against_kill::ClearAgainstKill;
@@ -69,6 +69,9 @@ pub(super) fn searches(design: Design, case: AnyCase, size: usize) -> Vec<(Engin
         // A historic design breaks in the smallest size, or not at all.
         AnyCase::Lifecycle(_) if !ours && size > 1 => vec![],
         AnyCase::Lifecycle(_) if !ours => vec![explore],
+        // Beyond one thread a whole runtime is too large for shuttle at any bound, and for source sets at once.
+        AnyCase::Lifecycle(case) if case.is_runtime && size > 1 => vec![explore],
+        AnyCase::Lifecycle(case) if case.is_runtime => vec![explore, (Engine::Shuttle, false)],
         AnyCase::Lifecycle(_) if size < 3 && has_cross_check(case, size) => {
             vec![explore, (Engine::Explore, true), (Engine::Shuttle, false)]
         }
@@ -80,6 +83,11 @@ pub(super) fn searches(design: Design, case: AnyCase, size: usize) -> Vec<(Engin
 /// Whether the source sets' search, whose dependence is coarser, ends within seconds too.
 fn has_cross_check(case: AnyCase, size: usize) -> bool {
     !matches!((case.model(), size), (WholeLife::NAME, _) | (TwoRestarts::NAME, 2))
+}
+
+/// The strategy that a claim rests on. The threads of a whole runtime say what they need not remember, which makes states meet.
+pub(super) fn claims(case: AnyCase) -> Kind {
+    if case.is_runtime() { Kind::Remembering } else { Kind::Persistent }
 }
 
 /// The preemptions up to which a broken protocol's shortest counterexample is looked for, before it is searched in full.

@@ -337,7 +337,7 @@ impl Task {
                 }
             }
         }
-        let kind = if self.cross_check { Kind::SourceSets } else { Kind::Persistent };
+        let kind = if self.cross_check { Kind::SourceSets } else { bounds::claims(self.case) };
         for variant in variants {
             let play = self.case.on_explorer(self.size, variant, self.is_lean());
             let stop = !self.protocol.is_ours();

@@ -5,9 +5,10 @@
 //! the other up (`bounded`, `no-deadlock`); the worker never has more threads than it may, and at rest the list is what lives
 //! (`capacity-adds-up`, `one-thread-per-index`).
 //!
-//! **Bounds.** One and two threads, and one that the scaler adds; the scaler adds one, or adds one, takes it down to inactive and
-//! away, while the restart is under way; the first thread serves, or is stuck until all calls have returned. Then the shutdown.
-//! Every deadline at any moment. No bound on preemptions.
+//! **Bounds.** One and two threads, and one that the scaler adds while the restart is under way; the first thread serves, or is stuck
+//! until all calls have returned. One thread, and one that the scaler had added before and takes a step down meanwhile. Then the
+//! shutdown. Every deadline at any moment. `--deep`: a thread more, and one thread with a scaler that adds one, takes it down to
+//! inactive and away. No bound on preemptions.
 //!
 //! **Not covered.** The scaler's own clock: that it acts at all is a native test.
 
@@ -40,16 +41,33 @@ impl RuntimeRace for RestartAgainstScaler {
         "restart-against-scaler: no place for a thread",
     ];
     const MOST_THREADS: usize = 2;
-    const VARIANTS: &'static [&'static str] = &["up", "up-and-down", "up-and-stuck"];
+    const VARIANTS: &'static [&'static str] = &["up", "down", "up-and-stuck", "up-and-down"];
+
+    fn most_threads_in(variant: usize) -> usize {
+        match Self::VARIANTS[variant] {
+            "up-and-down" => 0,
+            "down" => 1,
+            _ => 2,
+        }
+    }
+
+    fn deep_threads_in(variant: usize) -> usize {
+        Self::most_threads_in(variant) + 1
+    }
 
     fn play<P: Scene, D: RuntimeSteps<P, OwnedFlags>>(scene: &P, php_threads: usize, variant: usize) {
-        let first = if variant == 2 { vec![Act::Stuck, Act::Serves] } else { vec![Act::Serves] };
+        let name = Self::VARIANTS[variant];
+        let first = if name == "up-and-stuck" { vec![Act::Stuck, Act::Serves] } else { vec![Act::Serves] };
         let plan = Plan { acts: vec![first], sees_threads: false, sees_scripts: true, refuses: false };
         let site = Site::<P, D>::new(scene, scalable(scene, php_threads), plan);
         let runtime = site.init();
+        if name == "down" {
+            let _ = runtime.scale_up(Some(WORKER));
+            site.lists_settle(&runtime);
+        }
         let restarter = site.start(Role::Restarter(0), &runtime, Site::restart);
         let scaler = site.start(Role::Scaler, &runtime, move |site, runtime| {
-            scale(site, runtime, variant == 1);
+            scale(site, runtime, name);
         });
         for call in [restarter, scaler] {
             scene.join(call);
@@ -62,12 +80,14 @@ impl RuntimeRace for RestartAgainstScaler {
 fn scale<P: Scene, D: RuntimeSteps<P, OwnedFlags>>(
     site: &Site<P, D>,
     runtime: &crate::runtimes::ModelRuntime<P, D>,
-    and_down: bool,
+    name: &str,
 ) {
     let moments = RestartAgainstScaler::MOMENTS;
-    match runtime.scale_up(Some(WORKER)) {
-        Ok(_) => site.oracle().reached(moments[1]),
-        Err(_) => site.oracle().reached(moments[3]),
+    if name != "down" {
+        match runtime.scale_up(Some(WORKER)) {
+            Ok(_) => site.oracle().reached(moments[1]),
+            Err(_) => site.oracle().reached(moments[3]),
+        }
     }
     let most = site.config.clone().validated().map_or(0, |config| config.max_threads());
     let members = runtime.members().len();
@@ -75,11 +95,14 @@ fn scale<P: Scene, D: RuntimeSteps<P, OwnedFlags>>(
         let what = || format!("there may be {most} threads, and there are {members}");
         site.oracle().report(Property::CapacityAddsUp, what);
     }
-    if and_down {
-        for _ in 0..2 {
-            if runtime.scale_down() > 0 {
-                site.oracle().reached(moments[2]);
-            }
+    let downs = match name {
+        "down" => 1,
+        "up-and-down" => 2,
+        _ => 0,
+    };
+    for _ in 0..downs {
+        if runtime.scale_down() > 0 {
+            site.oracle().reached(moments[2]);
         }
     }
 }

@@ -77,6 +77,8 @@ pub struct ModelStorage<P: Scene> {
     thread: usize,
     flags: OwnedFlags,
     stuck_freeing: bool,
+    /// How many turns its index had had when it came.
+    first_turn: usize,
 }
 
 impl<P: Scene> ModelEngine<P> {
@@ -145,15 +147,23 @@ impl<P: Scene> ModelEngine<P> {
         self.memory.with(|memory| memory.begun.iter().filter(|begun| **begun == request).count())
     }
 
-    fn act(&self, thread: usize, takes_turn: bool) -> Act {
-        let mut turns: MutexGuard<'_, Vec<usize>> = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
-        if turns.len() <= thread {
-            turns.resize(thread + 1, 0);
-        }
+    /// What this index does at its next turn, and which that is.
+    fn next_act(&self, thread: usize) -> (Act, usize) {
+        let mut turns = self.turns();
+        resize(&mut turns, thread);
         let acts = self.plan.acts.get(thread).map_or(&[Act::Serves][..], Vec::as_slice);
-        let act = acts[turns[thread].min(acts.len() - 1)];
-        turns[thread] += usize::from(takes_turn);
-        act
+        (acts[turns[thread].min(acts.len() - 1)], turns[thread])
+    }
+
+    /// The same, and the turn has come.
+    fn takes_turn(&self, thread: usize) -> (Act, usize) {
+        let (act, turn) = self.next_act(thread);
+        self.turns()[thread] += 1;
+        (act, turn)
+    }
+
+    fn turns(&self) -> MutexGuard<'_, Vec<usize>> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn script_begins(&self, thread: usize) {
@@ -257,13 +267,16 @@ impl<P: Scene> Engine<P> for ModelEngine<P> {
             }
         }
         let memory = self.plan.sees_threads.then(|| Arc::clone(&self.memory));
-        let stuck_freeing = self.act(thread, false) == Act::StuckFreeing;
+        let (act, first_turn) = self.next_act(thread);
+        let stuck_freeing = act == Act::StuckFreeing;
         let (scene, flags) = (self.scene.clone(), OwnedFlags::new());
-        Ok(ModelStorage { scene, memory, thread, flags, stuck_freeing })
+        Ok(ModelStorage { scene, memory, thread, flags, stuck_freeing, first_turn })
     }
 
     fn run_worker(&self, on: On<'_, ModelStorage<P>>, requests: &mut dyn Requests<u32, u32>) -> ScriptEnd {
-        let act = self.act(on.thread, true);
+        let (act, turn) = self.takes_turn(on.thread);
+        // Which acts this OS thread has played is all that it remembers: whether it is healthy, and how often it has failed.
+        self.scene.begins_turn(on.thread, turn, on.storage.first_turn as u64);
         self.script_begins(on.thread);
         let end = self.play(act, &on, requests);
         self.script_ends(on.thread);
@@ -271,7 +284,7 @@ impl<P: Scene> Engine<P> for ModelEngine<P> {
     }
 
     fn run_request(&self, on: On<'_, ModelStorage<P>>, request: u32) -> (Option<u32>, ScriptEnd) {
-        let act = self.act(on.thread, true);
+        let (act, _) = self.takes_turn(on.thread);
         self.begins(on.thread, request);
         if act == Act::StuckServing {
             self.scene.uninterruptible_call();

@@ -43,6 +43,8 @@ struct Cast<B: Backend> {
     seats: Option<usize>,
     /// The states of the threads, as they were last seen.
     states: Vec<State>,
+    /// How many scripts each index has begun.
+    turns: Vec<usize>,
     /// Whose deadlines do not pass: who makes an initial condition, or clears up behind a race.
     patient: Option<Role>,
     /// While an initial condition is made.
@@ -145,8 +147,20 @@ impl<B: Backend> LifecycleModel<B> {
         let awaited = vec![None; php_threads];
         let (spawned, states) = (Vec::new(), Vec::new());
         let (lifecycles, seats, patient, placing) = (0, None, None, false);
-        let cast =
-            Cast { roles, spawned, lines, awaited, lifecycles, seats, states, patient, placing, seen_slots };
+        let turns = Vec::new();
+        let cast = Cast {
+            roles,
+            spawned,
+            lines,
+            awaited,
+            lifecycles,
+            seats,
+            states,
+            turns,
+            patient,
+            placing,
+            seen_slots,
+        };
         oracle.enters(Role::Main);
         let sees_slots = seen_slots != Slots::None;
         Self(Arc::new(World { backend, oracle, sees_slots, cast: Mutex::new(cast) }))
@@ -220,6 +234,38 @@ impl<B: Backend> LifecycleModel<B> {
     pub(super) fn is_patient(&self) -> bool {
         let patient = self.cast().patient;
         patient.is_some_and(|patient| self.role() == patient)
+    }
+
+    /// Starts a thread: of the host's if it has a role, of the engine's if it says itself who it is.
+    fn starts(&self, body: Box<dyn FnOnce() + Send>, role: Option<Role>) -> B::Joiner {
+        let scene = self.clone();
+        self.0.backend.spawn(move || {
+            if let Some(role) = role {
+                scene.enter(role);
+            }
+            body();
+            scene.leaves(scene.role());
+        })
+    }
+
+    /// The current thread has come to its end. What it has learned is of no use to anybody; but the next thread of an index goes
+    /// on with the turns where it has left off.
+    fn leaves(&self, role: Role) {
+        self.0.oracle.leaves(role);
+        let left = match role {
+            Role::Php(index) => self.cast().turns.get(index).copied().unwrap_or_default(),
+            _ => 0,
+        };
+        if self.forgets() {
+            self.0.backend.leave(left as u64);
+        }
+    }
+
+    /// Whether threads say what they need not remember: in whole runtimes, whose threads have nothing beside the objects of the
+    /// search. A slot that is no step is none, so nothing may depend on it.
+    fn forgets(&self) -> bool {
+        let cast = self.cast();
+        cast.seats.is_some() && cast.seen_slots == Slots::None
     }
 
     fn role(&self) -> Role {
@@ -314,11 +360,7 @@ impl<B: Backend> Platform for LifecycleModel<B> {
     }
 
     fn spawn(&self, body: impl FnOnce() + Send + 'static) -> Result<(), SpawnError> {
-        let scene = self.clone();
-        let joiner = self.0.backend.spawn(move || {
-            body();
-            scene.0.oracle.leaves(scene.role());
-        });
+        let joiner = self.starts(Box::new(body), None);
         self.cast().spawned.push(joiner);
         Ok(())
     }
@@ -372,12 +414,7 @@ impl<B: Backend> Scene for LifecycleModel<B> {
     }
 
     fn start(&self, role: Role, body: impl FnOnce() + Send + 'static) -> B::Joiner {
-        let scene = self.clone();
-        self.0.backend.spawn(move || {
-            scene.enter(role);
-            body();
-            scene.0.oracle.leaves(role);
-        })
+        self.starts(Box::new(body), Some(role))
     }
 
     fn join(&self, joiner: B::Joiner) {
@@ -449,6 +486,21 @@ impl<B: Backend> Scene for LifecycleModel<B> {
     fn policy(&self, sends: u32) -> ResendPolicy {
         let pause = Duration::from_secs(1);
         ResendPolicy::new(pause * sends, pause, pause).expect("a positive number of sends")
+    }
+
+    fn begins_turn(&self, thread: usize, turn: usize, residue: u64) {
+        {
+            let mut cast = self.cast();
+            if cast.turns.len() <= thread {
+                cast.turns.resize(thread + 1, 0);
+            }
+            cast.turns[thread] = turn + 1;
+        }
+        if self.forgets() {
+            // More than any thread makes in one turn.
+            const STEPS_A_TURN: usize = 256;
+            self.0.backend.forget(((turn + 1) * STEPS_A_TURN) as u16, residue);
+        }
     }
 
     fn note(&self, what: impl FnOnce() -> String) {

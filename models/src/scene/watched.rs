@@ -59,7 +59,7 @@ impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
 
     /// Runs a section, and answers what it changed. What the trace needs is only there in a replay, in which nothing is
     /// compared.
-    fn seen<R>(&self, value: &mut T, section: impl Fn(&mut T) -> R) -> (R, Change, Option<String>) {
+    fn seen<R>(&self, value: &mut T, section: Section<'_, T, R>) -> (R, Change, Option<String>) {
         let left = state_of(value);
         let before = self.scene.is_traced().then(|| value.clone());
         let answer = section(value);
@@ -74,37 +74,44 @@ impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
     }
 }
 
-impl<B: Backend, T: MonitorValue> Monitor<T> for WatchedMonitor<B, T> {
-    fn with<R: Answer>(&self, change: impl Fn(&mut T) -> R) -> R {
+/// What a section is, whatever its closure: each protocol has its own, and what a checker does with one is compiled for each
+/// answer alone.
+type Section<'a, T, R> = &'a dyn Fn(&mut T) -> R;
+
+impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
+    #[inline(never)]
+    fn section<R: Answer>(&self, change: Section<'_, T, R>) -> R {
         match &self.value {
-            Watched::Seen(monitor) => self.watch(monitor.with(|value| self.seen(value, &change))),
+            Watched::Seen(monitor) => self.watch(monitor.with(|value| self.seen(value, change))),
             Watched::Unseen(value) => change(&mut value.lock().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 
-    fn wait<R: Answer>(&self, ready: impl Fn(&mut T) -> Option<R>) -> R {
-        let awaited = awaited(&ready);
+    #[inline(never)]
+    fn waits<R: Answer>(&self, ready: Section<'_, T, Option<R>>) -> R {
+        let awaited = awaited(ready);
         self.scene.waits_for_orders(self.name, awaited);
         let seen = self.seen_monitor().wait(|value| {
-            let (answer, change, trace) = self.seen(value, &ready);
+            let (answer, change, trace) = self.seen(value, ready);
             answer.map(|answer| (answer, change, trace))
         });
         self.scene.waits_for_orders(self.name, None);
         self.watch(seen)
     }
 
-    fn wait_until_or<R: Answer>(
+    #[inline(never)]
+    fn waits_until<R: Answer>(
         &self,
         deadline: Duration,
-        ready: impl Fn(&mut T) -> Option<R>,
-        expired: impl Fn(&mut T) -> R,
+        ready: Section<'_, T, Option<R>>,
+        expired: Section<'_, T, R>,
     ) -> R {
         let ready = |value: &mut T| {
-            let (answer, change, trace) = self.seen(value, &ready);
+            let (answer, change, trace) = self.seen(value, ready);
             answer.map(|answer| (answer, change, trace))
         };
         let expired = |value: &mut T| {
-            let (answer, change, trace) = self.seen(value, &expired);
+            let (answer, change, trace) = self.seen(value, expired);
             (answer, change, trace.map(|what| format!("{what} (the deadline has passed)")))
         };
         if self.scene.is_patient() {
@@ -114,8 +121,27 @@ impl<B: Backend, T: MonitorValue> Monitor<T> for WatchedMonitor<B, T> {
     }
 }
 
+impl<B: Backend, T: MonitorValue> Monitor<T> for WatchedMonitor<B, T> {
+    fn with<R: Answer>(&self, change: impl Fn(&mut T) -> R) -> R {
+        self.section(&change)
+    }
+
+    fn wait<R: Answer>(&self, ready: impl Fn(&mut T) -> Option<R>) -> R {
+        self.waits(&ready)
+    }
+
+    fn wait_until_or<R: Answer>(
+        &self,
+        deadline: Duration,
+        ready: impl Fn(&mut T) -> Option<R>,
+        expired: impl Fn(&mut T) -> R,
+    ) -> R {
+        self.waits_until(deadline, &ready, &expired)
+    }
+}
+
 /// Which of the states that ask a thread to leave end a wait for a lifecycle.
-fn awaited<T: MonitorValue, R>(ready: &impl Fn(&mut T) -> Option<R>) -> Option<States> {
+fn awaited<T: MonitorValue, R>(ready: Section<'_, T, Option<R>>) -> Option<States> {
     if TypeId::of::<T>() != TypeId::of::<Lifecycle>() {
         return None;
     }

@@ -105,6 +105,11 @@ impl Watcher {
         if !view.unfinished().is_empty() {
             self.oracle.deadlocked();
         }
+        self.take_confirmed(choices)
+    }
+
+    /// What the execution has broken so far counts.
+    fn take_confirmed(&mut self, choices: &[Thread]) -> Verdict {
         for violation in self.oracle.confirm() {
             if self.failures.iter().all(|(known, _)| known.property != violation.property) {
                 self.failures.push((violation, choices.to_vec()));
@@ -117,6 +122,11 @@ impl Watcher {
 impl Observer for Watcher {
     fn ended(&mut self, view: &impl View, choices: &[Thread]) -> Verdict {
         self.judge(view, choices)
+    }
+
+    /// Its beginning has happened. Where states are remembered, it may be the only one in which this broke.
+    fn cut_off(&mut self, choices: &[Thread]) -> Verdict {
+        self.take_confirmed(choices)
     }
 
     fn merge(&mut self, later: Self) {

@@ -41,6 +41,14 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     fn join(&self, joiner: Self::Joiner);
     /// The current thread.
     fn current(&self) -> Self::ThreadId;
+    /// See [`forget`](crate::explorer::forget). For searches that remember states; the others need not listen.
+    fn forget(&self, progress: u16, residue: u64) {
+        let _ = (progress, residue);
+    }
+    /// See [`leave`](crate::explorer::leave).
+    fn leave(&self, residue: u64) {
+        let _ = residue;
+    }
 }
 
 /// A mutex with a condition variable: one critical section is one step.

@@ -64,4 +64,12 @@ impl Backend for ExploreBackend {
     fn current(&self) -> explorer::view::Thread {
         explorer::thread()
     }
+
+    fn forget(&self, progress: u16, residue: u64) {
+        explorer::forget(progress, residue);
+    }
+
+    fn leave(&self, residue: u64) {
+        explorer::leave(residue);
+    }
 }

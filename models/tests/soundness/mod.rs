@@ -13,7 +13,7 @@ use forcekill_models::explorer::search::{
 use forcekill_models::explorer::strategies::Tree;
 use forcekill_models::explorer::strategies::mistakes::{
     BlockedLeftOut, ChildrenLeftOut, ClassicBacktracking, CutOffsLeftOut, DisabledLeftOut, JoiningLeftOut,
-    JudgedByValues, JudgedByValuesWithCare, LatestStepsOnly, NeverVerified, NeverWoken,
+    JudgedByValues, JudgedByValuesWithCare, LatestStepsOnly, NeverVerified, NeverWoken, ShortKeys,
 };
 use forcekill_models::explorer::strategies::persistent::Closure;
 use forcekill_models::explorer::strategies::sleep_sets::SleepSets;
@@ -65,16 +65,19 @@ pub enum Tested {
     ChildrenLeftOut,
     DisabledLeftOut,
     NeverVerified,
+    ShortKeys,
 }
 
-pub const SOUND: [Tested; 8] = [
+pub const SOUND: [Tested; 10] = [
     Tested::Sound(Kind::Plain, 1),
     Tested::Sound(Kind::SleepSets, 1),
     Tested::Sound(Kind::SourceSets, 1),
     Tested::Sound(Kind::Bounded { most: usize::MAX }, 1),
     Tested::Sound(Kind::Persistent, 1),
+    Tested::Sound(Kind::Remembering, 1),
     Tested::Sound(Kind::SleepSets, 2),
     Tested::Sound(Kind::Persistent, 2),
+    Tested::Sound(Kind::Remembering, 2),
     Tested::Sound(Kind::SourceSets, 2),
 ];
 
@@ -98,6 +101,7 @@ impl Tested {
             Self::ChildrenLeftOut => persistent::<ChildrenLeftOut>(&interpreter),
             Self::DisabledLeftOut => persistent::<DisabledLeftOut>(&interpreter),
             Self::NeverVerified => persistent::<NeverVerified>(&interpreter),
+            Self::ShortKeys => persistent::<ShortKeys>(&interpreter),
         };
         assert!(found.complete, "{self:?} did not finish");
         let outcomes = Outcomes {

@@ -224,8 +224,12 @@ impl View for Execution<'_> {
         matches!((forth, back), (Some((a, b, value)), Some((b2, a2, value2))) if (a, b, value) == (a2, b2, value2))
     }
 
-    fn state_key(&self) -> u64 {
-        self.state.key()
+    fn progress(&self, thread: Thread) -> u16 {
+        self.state.threads[self.created.body(thread)].steps
+    }
+
+    fn state_key(&self) -> u128 {
+        self.state.key().into()
     }
 
     fn terminal_key(&self) -> u64 {

@@ -26,6 +26,8 @@ pub struct Local {
     holds: u8,
     /// A hash of the answers that it got, and where.
     history: u64,
+    /// How many operations it has performed.
+    pub steps: u16,
 }
 
 /// How far a thread is.
@@ -79,7 +81,7 @@ impl State {
                 Object::Lock => (0, 0),
             };
         }
-        let unborn = Local { phase: Phase::Unborn, line: 0, latest: 0, holds: 0, history: 0 };
+        let unborn = Local { phase: Phase::Unborn, line: 0, latest: 0, holds: 0, history: 0, steps: 0 };
         let mut state = Self { values, threads: [unborn; MOST_BODIES] };
         state.advance(program, 0, watcher);
         state.wake_joiners(program, watcher);
@@ -112,6 +114,7 @@ impl State {
             _ => {}
         }
         local.latest = answer;
+        local.steps += 1;
         local.history = mix(local.history, u64::from(local.line) << 8 | u64::from(answer));
         if line.never == Some(answer) && local.holds.count_ones() <= 1 {
             local.phase = Phase::Failed(answer);

@@ -44,6 +44,13 @@ impl<'a, S: Strategy, O: Observer> Watched<'a, S, O> {
         (self.strategy, self.found)
     }
 
+    fn heed(&mut self, verdict: Verdict) {
+        if verdict == Verdict::Stop {
+            self.found.failure = Some(self.choices.clone());
+            self.shared.failed.fetch_min(self.number, Ordering::Relaxed);
+        }
+    }
+
     /// Whether there is a reason not to begin another execution.
     fn stopped(&mut self) -> bool {
         let shared = self.shared;
@@ -82,7 +89,11 @@ impl<S: Strategy, O: Observer> Strategy for Watched<'_, S, O> {
         let chosen = self.strategy.choose(view);
         match chosen {
             Some(thread) => self.choices.push(thread),
-            None => self.found.cut_off += 1,
+            None => {
+                self.found.cut_off += 1;
+                let verdict = self.found.observer.cut_off(&self.choices);
+                self.heed(verdict);
+            }
         }
         chosen
     }
@@ -94,9 +105,7 @@ impl<S: Strategy, O: Observer> Strategy for Watched<'_, S, O> {
         if self.shared.terminals {
             self.found.terminals.insert(view.terminal_key());
         }
-        if self.found.observer.ended(view, &self.choices) == Verdict::Stop {
-            self.found.failure = Some(self.choices.clone());
-            self.shared.failed.fetch_min(self.number, Ordering::Relaxed);
-        }
+        let verdict = self.found.observer.ended(view, &self.choices);
+        self.heed(verdict);
     }
 }

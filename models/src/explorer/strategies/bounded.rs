@@ -6,7 +6,7 @@
 //! Qadeer 2007). So the first visit of a state is one with the fewest preemptions, and a later visit can be cut off.
 //!
 //! What a state allows with no preemption depends on the thread that ran last if that one could go on, so it is part of the key.
-//! States are told apart by a hash of 64 bits: a collision, however unlikely, would hide a state. It is not what claims rest on.
+//! States are told apart by a hash: a collision, however unlikely, would hide a state. It is not what claims rest on.
 
 use std::collections::HashSet;
 use std::mem;
@@ -22,7 +22,7 @@ pub struct Bounded {
     now: Vec<Box<[u8]>>,
     /// The same for the next bound.
     next: Vec<Box<[u8]>>,
-    seen: HashSet<u64>,
+    seen: HashSet<u128>,
     /// The choices of the present execution. The first `prefix` of them are given, the rest are those of `path`.
     choices: Vec<u8>,
     prefix: usize,
@@ -90,7 +90,9 @@ impl Bounded {
         }
         let key = match going_on {
             None => key,
-            Some(thread) => (key ^ view.name(thread)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29),
+            Some(thread) => {
+                (key ^ u128::from(view.name(thread))).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+            }
         };
         !self.seen.insert(key)
     }

@@ -1,6 +1,6 @@
 //! Footprints: which objects a thread may still touch, as far as a search has seen.
 //!
-//! An entry says up to which of its own steps a thread was seen to announce an operation on an object while it had not joined
+//! An entry says up to which point of its own a thread was seen to announce an operation on an object while it had not joined
 //! some other thread. So what a thread touches only at its beginning leaves its footprint once it is past that, and what it
 //! touches only after it has joined a thread is no threat to what that thread does. Threads and objects are known by their
 //! names, which do not depend on the order of creation, and have slots, numbered in the order in which they were seen.
@@ -30,7 +30,7 @@ struct KnownThread {
     creators: ThreadSlots,
 }
 
-/// How far a thread gets and still touches an object: 0 if it never does, else the number of the step, counted from 1.
+/// How far a thread gets and still touches an object: 0 if it never does, else its progress there and 1.
 #[derive(Clone, Copy, Debug, Default)]
 struct Reach {
     /// In whatever way.
@@ -55,7 +55,7 @@ impl Footprints {
         self.threads[thread].creators
     }
 
-    /// Whether a thread that has performed `progress` steps may touch the object, before it has joined either of the two
+    /// Whether a thread that is as far as `progress` may touch the object, before it has joined either of the two
     /// threads, in a way that conflicts with this access.
     pub fn may_touch(
         &self,
@@ -146,7 +146,7 @@ pub struct Tracker {
     pub footprints: Footprints,
     /// Whether anything was missing.
     pub missing: bool,
-    /// How many steps each thread has performed in this execution.
+    /// How far each thread was when it was last looked at.
     progress: [u16; MOST_THREADS],
     /// The threads whose present announcement has been seen.
     seen: Threads,
@@ -203,8 +203,6 @@ impl Tracker {
 
     /// A thread performs what it has announced.
     pub fn performs(&mut self, thread: Thread) {
-        // A thread with very many steps stays where its footprint still covers the rest.
-        self.progress[thread] = (self.progress[thread] + 1).min(u16::MAX - 1);
         self.seen.remove(thread);
     }
 
@@ -218,7 +216,7 @@ impl Tracker {
         }
     }
 
-    /// The slot of a thread, and how many steps it has performed.
+    /// The slot of a thread, and how far it is.
     pub fn place_of(&self, thread: Thread) -> (usize, u16) {
         (self.threads[thread].slot, self.progress[thread])
     }
@@ -266,6 +264,7 @@ impl Tracker {
     /// Notes what was announced since the last look.
     fn see_announcements(&mut self, view: &impl View) -> Option<()> {
         for thread in view.unfinished().without(self.seen).iter() {
+            self.progress[thread] = view.progress(thread);
             let Some(Announcement { object, access, also }) = view.announced(thread) else { continue };
             let first = (self.object(view, object)?, access);
             let also = match also {

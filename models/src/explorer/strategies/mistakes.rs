@@ -151,3 +151,12 @@ pub struct NeverVerified;
 impl Closure for NeverVerified {
     const VERIFIED: bool = false;
 }
+
+/// States are told apart by six bits of their keys: most are taken for others.
+#[derive(Clone, Copy, Debug)]
+pub struct ShortKeys;
+
+impl Closure for ShortKeys {
+    const REMEMBERS: bool = true;
+    const KEY: u128 = 0x3f;
+}

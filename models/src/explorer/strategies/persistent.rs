@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::footprints::{Footprints, ThreadSlots, Tracker};
+use super::remembered::{Entered, Remembered};
 use super::{Commutation, Subtree, still_asleep};
 use crate::explorer::view::{Access, MOST_THREADS, Strategy, Thread, Threads, View};
 
@@ -44,6 +45,10 @@ pub trait Closure: Send {
     const DISABLED: bool = true;
     /// Whether the footprints are held against what is announced.
     const VERIFIED: bool = true;
+    /// Whether states that were entered before are left out.
+    const REMEMBERS: bool = false;
+    /// What is looked at of their keys.
+    const KEY: u128 = u128::MAX;
 }
 
 /// The closure as it should be.
@@ -52,11 +57,21 @@ pub struct Sound;
 
 impl Closure for Sound {}
 
+/// The same, and states that were entered before are left out: see [`super::remembered`].
+#[derive(Clone, Copy, Debug)]
+pub struct Remembering;
+
+impl Closure for Remembering {
+    const REMEMBERS: bool = true;
+}
+
 /// What the parts of one pass over the tree share.
 #[derive(Debug, Default)]
 pub struct Pass {
     /// What is known when it begins.
     pub footprints: Footprints,
+    /// Where it has been.
+    remembered: Remembered,
     /// The lowest part in which something was missing: higher ones are of no interest then.
     void: AtomicUsize,
 }
@@ -64,7 +79,7 @@ pub struct Pass {
 impl Pass {
     /// A pass with these footprints.
     pub fn new(footprints: Footprints) -> Self {
-        Self { footprints, void: AtomicUsize::new(usize::MAX) }
+        Self { footprints, remembered: Remembered::new(), void: AtomicUsize::new(usize::MAX) }
     }
 }
 
@@ -129,6 +144,25 @@ impl<C: Closure> Persistent<C> {
             self.stops_at = self.executions * 2 + EXECUTIONS_MORE;
         }
         self.executions >= self.stops_at || self.pass.void.load(Ordering::Relaxed) < self.number
+    }
+
+    /// What is left to explore at the state that is entered.
+    fn entered(&self, view: &impl View) -> Entered {
+        // A part that has come upon a thread which was not known has given it a slot of its own. Its pass is void.
+        if !C::REMEMBERS || self.tracker.footprints.overflown() || self.tracker.missing {
+            return Entered::New;
+        }
+        let asleep = self.asleep.iter().fold(0, |slots, thread| slots | 1 << self.tracker.place_of(thread).0);
+        self.pass.remembered.enter(view.state_key() & C::KEY, asleep)
+    }
+
+    /// The threads of these slots.
+    fn awake_of(&self, slots: ThreadSlots) -> Threads {
+        let mut threads = Threads::NONE;
+        for slot in Threads(slots).iter() {
+            threads.insert(self.tracker.thread_of(slot));
+        }
+        threads
     }
 
     /// Who of these is explored first: the thread that ran last goes on if it can, and otherwise the youngest runs. Any order
@@ -315,7 +349,11 @@ impl<C: Closure> Strategy for Persistent<C> {
         } else {
             if self.depth - self.prefix.len() == self.path.len() {
                 self.tracker.look(view);
-                let mut left = self.persistent_set(view).without(self.asleep);
+                let mut left = match self.entered(view) {
+                    Entered::New => self.persistent_set(view).without(self.asleep),
+                    Entered::Covered => return None,
+                    Entered::Only(slots) => self.awake_of(slots),
+                };
                 let chosen = self.first_of(left)?;
                 left.remove(chosen);
                 self.path.push(Node { chosen, left, asleep: self.asleep });
