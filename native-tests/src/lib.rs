@@ -9,6 +9,7 @@
 //! | [`target`] | one thread that occupies a slot and runs one script |
 //! | [`worker`] | worker threads with the whole lifecycle: drained, shut down, counted out |
 //! | [`host`] | a whole runtime, whose requests are closures |
+//! | [`heap_engine`] | an engine whose memory is really freed, and a ledger of who uses it |
 //! | [`gate`] | holds a thread in user space at a line of its script |
 //! | [`child`] | runs a test body in a process of its own |
 //! | [`sys`] | the few system calls that all of them share |
@@ -23,6 +24,8 @@ pub mod child;
 pub mod demo;
 #[cfg(target_os = "linux")]
 pub mod gate;
+#[cfg(target_os = "linux")]
+pub mod heap_engine;
 #[cfg(target_os = "linux")]
 pub mod host;
 #[cfg(target_os = "linux")]
