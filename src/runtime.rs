@@ -144,7 +144,8 @@ where
     }
 
     /// Brings every thread of every worker to a fresh script. Threads that do not come back are abandoned: they leave every list
-    /// at once, and fresh ones serve in their place, as far as the quarantine has room.
+    /// at once, and fresh ones serve in their place, as far as the quarantine has room. Threads that are missing, because the
+    /// system has refused them before, are started if it does not any more; they are not among those that the answer counts.
     ///
     /// May be called from any thread that is none of the engine's. Returns within [`ValidConfig::restart_bound`].
     ///
@@ -252,9 +253,16 @@ where
     fn restart_workers(self: &Arc<Self>) -> Result<Restarted, RestartError> {
         let roster = &self.process.roster;
         let is_worker = |member: &Member| matches!(member.pool, Pool::Worker(_));
-        let members = roster.with(|roster| roster.is_up(self.generation).then(|| roster.members()));
-        let members: Vec<_> =
-            members.ok_or(RestartError::NotRunning)?.into_iter().filter(is_worker).collect();
+        let begun = roster.with(|roster| {
+            let members = roster.is_up(self.generation).then(|| roster.members())?;
+            // Whoever is missing because the system has refused a thread: it may not any more.
+            Some((members, roster.fill(self.generation, &self.rules)))
+        });
+        let (members, claims) = begun.ok_or(RestartError::NotRunning)?;
+        for claim in claims {
+            self.act_on(claim);
+        }
+        let members: Vec<_> = members.into_iter().filter(is_worker).collect();
         let threads: Vec<_> =
             members.iter().map(|member| Arc::clone(&self.threads[member.life.thread])).collect();
         let drained = drain_watched(&threads, self.config.limits(), &Watching(self));

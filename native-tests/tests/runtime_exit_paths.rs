@@ -234,3 +234,27 @@ fn after_a_replacement_that_the_system_refuses() -> TestResult {
     assert_eq!(process.counts().spawn_failed, 1);
     assert_nothing_is_left(&process, &runtime)
 }
+
+/// No thread is left that could fill the places: a restart does, or the scaler where there is one.
+#[test]
+fn after_a_system_that_refuses_everything_for_a_while() -> TestResult {
+    let (process, platform, log) = process(engine());
+    let runtime = process.init(two_threads()?)?;
+    // The successor, and then whoever is missing when it is seen that there is none.
+    for (worker, refused, so_far, left) in [(SHOP, 1..=2, 2, 1), (None, 1..=3, 5, 0)] {
+        platform.refuse(refused);
+        assert!(runtime.dispatch(worker, panics()).is_err());
+        log.wait_for(so_far, |notice| matches!(notice, Notice::SpawnFailed { .. }))?;
+        assert_count_is(&process, &runtime, left)?;
+    }
+    // Refused once more, so that one is still missing: the regular thread, which comes first.
+    platform.refuse([1]);
+    assert_eq!(runtime.restart_workers()?.threads, 0);
+    all_serve(&runtime, SHOP, 1)?;
+    assert_count_is(&process, &runtime, 1)?;
+    assert_eq!(runtime.restart_workers()?.threads, 1);
+    all_serve(&runtime, SHOP, 1)?;
+    all_serve(&runtime, None, 1)?;
+    assert_count_is(&process, &runtime, 2)?;
+    assert_nothing_is_left(&process, &runtime)
+}
