@@ -46,6 +46,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # A whole runtime
+//! A [`Process`] has the engine and starts a [`Runtime`] in it, which keeps worker threads and regular threads serving: it
+//! dispatches requests to them, replaces the ones that are used up, unhealthy or lost, restarts the workers and shuts down, each
+//! within a bound that follows from its [`Config`], whatever a thread is stuck in.
+//!
+//! | to | see |
+//! |---|---|
+//! | run closures as scripts, in thirty lines | [`ClosureEngine`] |
+//! | run another engine | [`Engine`] |
+//! | say how many threads, which workers, how long | [`Config`] |
+//! | watch what happens | [`Observer`], [`Notice`], [`Process::counts`] |
+//! | know what a call waits for, and for how long | [`runtime`] |
+//! | go on after a thread that cannot be ended | [`process`] |
+//! | kill one script, without a runtime | [`Slot`] |
+//! | restart and shut down threads of one's own | [`drain`](mod@drain) |
+//!
 //! # How it is built
 //! Two seams: [`Platform`] is what the operating system must offer, [`engine`] what the engine must. The
 //! code between them is the same on a real system and under the model checkers. The decisions that the proofs turn on

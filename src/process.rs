@@ -150,7 +150,8 @@ where
         self.0.lingering.count()
     }
 
-    /// Waits until no OS thread of the engine's is left.
+    /// Waits until no OS thread of the engine's is left. May be called from any thread that is none of the engine's: after a skipped
+    /// teardown, say, to complete it as soon as that can be done.
     ///
     /// # Errors
     /// If that takes longer than `within`.
@@ -284,8 +285,9 @@ impl fmt::Display for TeardownError {
         match self {
             Self::NothingSkipped => write!(f, "no teardown was skipped: there is nothing to complete"),
             Self::StillLingering(still) => {
-                let plural = if still.threads == 1 { "" } else { "s" };
-                write!(f, "{} thread{plural} has not exited yet: try again when it has", still.threads)
+                let (threads, have) =
+                    if still.threads == 1 { ("thread has", "it has") } else { ("threads have", "they have") };
+                write!(f, "{} {threads} not exited yet: try again when {have}", still.threads)
             }
         }
     }

@@ -82,9 +82,11 @@ pub struct IncompleteRestart {
     pub restarted: usize,
     /// How many did not come back, and were given up.
     pub abandoned: usize,
-    /// How many others had in hand for the whole grace period; they may run an old script on.
+    /// How many were not asked, because somebody else was having something done by them for the whole grace period (a scaler, another
+    /// restart, their own reboot); they may still run an old script.
     pub busy: usize,
-    /// How many threads are missing now, because as many as there may be are quarantined, or the system refuses threads.
+    /// How many threads are missing now, if an abandoned one could not be replaced: because as many as there may be are quarantined,
+    /// or because the system refuses threads.
     pub missing: usize,
 }
 

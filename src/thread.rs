@@ -114,9 +114,8 @@ where
         self.lifecycle.with(|lifecycle| lifecycle.state)
     }
 
-    /// For how long it has been in the stable state that it is in, or has not served there; `None` if it is in no stable one, or
-    /// serves. May be called from any
-    /// thread; a scaler takes idle threads away by it.
+    /// For how long it has been idle: since it came to the stable state that it is in, or served its last request there. `None` if
+    /// it is in no stable state, or serves. May be called from any thread; a scaler takes idle threads away by it.
     pub fn idle_for(&self) -> Option<Duration> {
         let is_idle = |lifecycle: &Lifecycle| lifecycle.state.is_stable() && !lifecycle.serving;
         let since = self.lifecycle.with(|lifecycle| is_idle(lifecycle).then_some(lifecycle.since));

@@ -102,7 +102,8 @@ notices! {
         /// The one in its place.
         by: usize,
     };
-    /// An abandoned thread is not replaced, because as many as there may be in quarantine are there already.
+    /// An abandoned thread is not replaced for now: as many as there may be are in quarantine already, or the system refuses
+    /// threads (then [`Notice::SpawnFailed`] was told before), or a shutdown has begun.
     quarantine_full: QuarantineFull {
         /// The abandoned thread.
         abandoned: usize,
@@ -177,11 +178,12 @@ notices! {
         /// The thread.
         thread: usize,
     };
-    /// The shutdown is over: every thread has exited, or was abandoned.
+    /// A shutdown is through with the threads: each has exited, or was abandoned. The gate before the teardown comes next.
     shut_down: ShutDown;
     /// The engine was torn down in the shutdown.
     torn_down: TornDown;
-    /// The shutdown has left the teardown out, because threads had not exited: the engine cannot be started again.
+    /// The shutdown has left the teardown out, because threads had not exited: the engine cannot be started again before
+    /// [`Process::complete_teardown`](crate::Process::complete_teardown).
     teardown_skipped: TeardownSkipped {
         /// How many threads had not exited.
         lingering: usize,
