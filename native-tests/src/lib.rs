@@ -15,6 +15,18 @@
 //! | [`sys`] | the few system calls that all of them share |
 //! | [`demo`] | kills one thread for each entry of the catalogue and reports |
 //!
+//! What the tests of whole runtimes show, by the file in `tests/` and the test in it:
+//!
+//! | claim | test |
+//! |---|---|
+//! | a restart over one thread in `sleep`, one in a dead pipe, one in a loop that looks at its flags, one in a loop that does not, one in an uninterruptible wait (the parent of a `vfork`), and one that serves: bounded, the line after the block never runs, who served serves again, the counts are right | `runtime_restart`: `a_restart_over_threads_that_are_stuck_in_every_way` |
+//! | shutdown, skipped teardown, refused init, late unwind, completed teardown, init again | `runtime_shutdown`: `a_thread_that_cannot_be_ended_latches_until_it_has_unwound` |
+//! | a thousand inits with random stuck threads, memory really freed, under AddressSanitizer too | `reinit_many_times`: `a_thousand_inits_with_random_stuck_threads`, and that it can fail: the four tests behind it |
+//! | every exit path counts out: a panic in a script | `runtime_exit_paths`: `after_a_panic_in_a_script` |
+//! | a panic, or a refusal, at the start of a thread | `after_a_panic_at_the_start_of_a_thread`; `runtime_init`: `a_thread_that_the_engine_refuses_fails_the_init` |
+//! | a panic in the freeing of a thread's storage | `after_a_panic_in_the_freeing_of_a_thread`; `runtime_replacement`: `a_panic_when_storage_is_freed_costs_no_capacity` |
+//! | a spawn that the system refuses | `after_an_init_whose_threads_the_system_refuses` and the three tests behind it; `lingering`: `a_thread_that_the_system_refuses_is_counted_out` |
+//!
 //! All but [`demo`] needs Linux (`/proc`, `tgkill`); elsewhere the crate is nearly empty and the demo has no rows.
 
 #[cfg(target_os = "linux")]
