@@ -8,12 +8,16 @@
 //! | [`store_flags`](Steps::store_flags) | `timed_out`, then `vm_interrupt` with release | the VM consumes the interrupt, sees no reason, carries on |
 //! | [`armed`](Steps::armed) | only the run that the kill is for | the next, innocent run dies |
 //! | [`attempt`](Steps::attempt) | stores and sends with the lock held | a store to freed flags; a signal to whoever has the thread id next |
-//! | [`attempt_current`](Steps::attempt_current) | the same, for a thread that a drain has asked | the same |
+//! | [`attempt_current`](Steps::attempt_current) | the same, for a thread that a drain has asked | as with `attempt` |
 //! | [`strike`](Steps::strike) | stores the flags at every send | a script that clears `timed_out` is never ended |
+//! | [`wake`](Steps::wake) | the target that the thread has captured itself; nothing where that failed | a signal that nobody handles ends the process |
 //! | [`schedule`](Steps::schedule) | sends again until acknowledged | a signal between check and call is lost |
 //! | [`publish`](Steps::publish) | releases the target that it replaces | a handle leaks |
 //! | [`end_run`](Steps::end_run) | closes the run alone, then settles it | flags or a late signal hit the next run |
+//! | [`forget_kill`](Steps::forget_kill) | takes both flags down | the next script is interrupted by the last one's kill |
+//! | [`absorb`](Steps::absorb) | waits for what was sent | a late signal interrupts a call of the next run |
 //! | [`clear`](Steps::clear) | takes the target out and releases it, once | a handle is closed twice |
+//! | [`discard`](Steps::discard) | settles its run, releases its target, once | a handle is closed twice; a killer waits for a run that is over |
 //! | [`leave`](Steps::leave) | clears, then frees | a kill writes into freed storage |
 //! | [`spawn`](Steps::spawn) | counts the thread, then spawns it | the engine is torn down under a thread that starts |
 //! | [`request`](Steps::request) | with a deadline | a restart or shutdown waits for ever |
@@ -22,7 +26,7 @@
 //! | [`wait_for_leaver`](Steps::wait_for_leaver) | with a deadline, in both phases | a stuck thread holds up a restart for ever |
 //! | [`awaits`](Steps::awaits) | every state that ends the wait | a call waits for what has happened already |
 //! | [`leaving`](Steps::leaving) | also Abandoned | a thread that was abandoned serves on |
-//! | [`stand_by`](Steps::stand_by) | lets go in the section that finds it asked | as below |
+//! | [`stand_by`](Steps::stand_by) | lets go in the section that finds it asked | a thread that was abandoned parks for ever |
 //! | [`let_go`](Steps::let_go) | only from Restarting | a thread that was abandoned parks for ever |
 //! | [`told`](Steps::told) | every state that can follow | a thread that was drained is never shut down; one that was resumed misses the next drain |
 //! | [`wait_or_abandon`](Steps::wait_or_abandon) | abandons only what has not let go | a cooperative thread is lost |

@@ -1,5 +1,6 @@
 //! The proofs of `forcekill`.
 pub mod cases;
+pub mod decisions;
 pub mod defects;
 pub mod designs;
 pub mod diagram;

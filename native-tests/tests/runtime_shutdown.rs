@@ -96,6 +96,8 @@ fn a_thread_that_cannot_be_ended_latches_until_it_has_unwound() -> TestResult {
     assert_init_is_refused_at_once(&process)?;
     let still = process.complete_teardown();
     assert!(matches!(still, Err(TeardownError::StillLingering(still)) if still.threads == 1), "{still:?}");
+    let words = still.map_err(|error| error.to_string());
+    assert_eq!(words, Err("1 thread has not exited yet: try again when it has".to_owned()));
     assert_eq!(calls.seen(), (1, 0, 1));
 
     call.release();

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use forcekill_models::decisions::page as decisions;
 use forcekill_models::diagram::{self, page};
 
 use super::{BadInput, Ending, cannot_write};
@@ -16,7 +17,7 @@ pub(super) struct Arguments {
     /// Write the diagram to this file
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Rewrite the generated parts of this page (docs/STATES.md) instead
+    /// Rewrite the generated parts of this page (docs/STATES.md or docs/DESIGNS.md) instead
     #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "output"])]
     page: Option<PathBuf>,
 }
@@ -47,7 +48,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
 fn rewrite(path: &Path) -> Result<Ending, BadInput> {
     let cannot = |why: String| BadInput(format!("cannot rewrite {}: {why}", path.display()));
     let page = fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
-    let regenerated = page::regenerate(&page).map_err(cannot)?;
+    let regenerated = match page.contains(decisions::MARKER) {
+        true => decisions::regenerate(&page),
+        false => page::regenerate(&page),
+    };
+    let regenerated = regenerated.map_err(cannot)?;
     fs::write(path, regenerated).map_err(|error| cannot_write(path, &error))?;
     Ok(Ending::AsClaimed)
 }
