@@ -25,6 +25,9 @@ where
     }
 
     /// The same for a body that uses the storage.
+    ///
+    /// # Panics
+    /// If `body` does; the slot is cleared and the storage freed all the same.
     pub fn occupy_with<T, R>(&self, storage: T, body: impl FnOnce(&mut Occupied<'_, P, F, S>, &T) -> R) -> R
     where
         T: ThreadStorage<Flags = F>,

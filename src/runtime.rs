@@ -34,6 +34,11 @@ pub use scaling::ScaleError;
 
 use queue::Queue;
 
+/// The queue of one pool, for this engine's requests.
+type QueueOf<E, P> = Queue<P, <E as Engine<P>>::Request, <E as Engine<P>>::Response>;
+/// One of its requests on its way.
+type ParcelOf<E, P> = Parcel<<E as Engine<P>>::Request, <E as Engine<P>>::Response>;
+
 /// The threads of one init. Clones are the same runtime; it goes on until it is shut down, whoever holds it.
 pub struct Runtime<E, P = Native, S = Sound>(Arc<Shared<E, P, S>>)
 where
@@ -363,7 +368,7 @@ where
         &self,
         worker: Option<&str>,
         parcel: Parcel<E::Request, E::Response>,
-    ) -> Result<E::Response, (Rejection, Parcel<E::Request, E::Response>)> {
+    ) -> Result<E::Response, (Rejection, ParcelOf<E, P>)> {
         let Some(pool) = self.pool_of(worker) else { return Err((Rejection::NoSuchWorker, parcel)) };
         let queue = &self.queues[pool.number().unwrap_or_default()];
         let most = self.config.max_queue().map_or(usize::MAX, std::num::NonZero::get);

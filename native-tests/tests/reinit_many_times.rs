@@ -85,13 +85,13 @@ impl Kind {
     }
 }
 
-/// When who holds out is let go.
+/// When who holds out is let go: before the shutdown, during it or after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Release {
-    BeforeTheShutdown,
+    Before,
     /// After so many turns of an empty loop.
-    DuringTheShutdown(u32),
-    AfterTheShutdown,
+    During(u32),
+    After,
 }
 
 /// One round.
@@ -118,9 +118,9 @@ impl Plan {
             kinds
         });
         let release = match rng.u8(..3) {
-            0 => Release::BeforeTheShutdown,
-            1 => Release::DuringTheShutdown(rng.u32(0..200_000)),
-            _ => Release::AfterTheShutdown,
+            0 => Release::Before,
+            1 => Release::During(rng.u32(0..200_000)),
+            _ => Release::After,
         };
         Self { threads, stuck, restarts: rng.bool(), dispatches: rng.bool(), release }
     }
@@ -284,14 +284,14 @@ impl<S: RuntimeSteps<Native, HeapFlags>> Rounds<S> {
         if plan.restarts {
             self.restart(&runtime)?;
         }
-        if plan.release == Release::BeforeTheShutdown {
+        if plan.release == Release::Before {
             hold.let_go();
         }
         if plan.dispatches {
             dispatches.push(dispatch(&runtime, SHOP, HeapTask::new(|_| true)));
         }
         let ended = thread::scope(|scope| {
-            if let Release::DuringTheShutdown(turns) = plan.release {
+            if let Release::During(turns) = plan.release {
                 let hold = &hold;
                 scope.spawn(move || {
                     for _ in 0..turns {
@@ -304,7 +304,7 @@ impl<S: RuntimeSteps<Native, HeapFlags>> Rounds<S> {
         })?;
         match ended {
             ShutDown::TornDown => {
-                let is_left = plan.release == Release::AfterTheShutdown && plan.kinds().any(Kind::holds_out);
+                let is_left = plan.release == Release::After && plan.kinds().any(Kind::holds_out);
                 must(!is_left, "torn down although a thread is left")?;
                 self.came.torn_down += 1;
             }
@@ -359,7 +359,7 @@ impl<S: RuntimeSteps<Native, HeapFlags>> Rounds<S> {
     fn wait_and_complete(&mut self, plan: &Plan, hold: &Hold) -> TestResult {
         self.came.skipped += 1;
         self.is_refused(plan)?;
-        if plan.release == Release::AfterTheShutdown && plan.kinds().any(Kind::holds_out) {
+        if plan.release == Release::After && plan.kinds().any(Kind::holds_out) {
             let early = self.process.complete_teardown();
             let is_refused = matches!(early, Err(TeardownError::StillLingering(_)));
             must(is_refused, "a teardown was completed under a thread")?;

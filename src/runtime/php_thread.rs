@@ -14,8 +14,8 @@ use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::Shared;
 use super::queue::{Parcel, Queue, Settled};
+use super::{ParcelOf, QueueOf, Shared};
 use crate::engine::{Engine, EngineError, On, Requests, ScriptEnd};
 use crate::observer::Notice;
 use crate::occupy::Occupied;
@@ -443,7 +443,7 @@ where
 
     fn settle(
         &self,
-        (queue, thread): (&Queue<P, E::Request, E::Response>, &Thread<P, E::Flags, S>),
+        (queue, thread): (&QueueOf<E, P>, &Thread<P, E::Flags, S>),
         id: u64,
         life: Life,
         parcel: &Parcel<E::Request, E::Response>,
@@ -473,7 +473,7 @@ where
     pool: Pool,
     limit: Option<NonZero<u64>>,
     served: u64,
-    current: Option<(u64, Parcel<E::Request, E::Response>)>,
+    current: Option<(u64, ParcelOf<E, P>)>,
     booted: bool,
 }
 
