@@ -133,6 +133,7 @@ pub trait Monitor<T: MonitorValue>: Send + Sync {
 
     /// The same; `None` if the deadline passed first.
     #[inline]
+    #[track_caller]
     fn wait_until<R: Answer>(&self, deadline: Duration, ready: impl Fn(&mut T) -> Option<R>) -> Option<R> {
         self.wait_until_or(deadline, |value| ready(value).map(Some), |_| None)
     }

@@ -143,11 +143,13 @@ where
     }
 
     /// One critical section beside other killers. For implementations of [`Steps`].
+    #[track_caller]
     pub fn shared<R>(&self, section: impl FnOnce(&SlotState<P, F>) -> R) -> R {
         self.state.shared(section)
     }
 
     /// One critical section of the owner. For implementations of [`Steps`].
+    #[track_caller]
     pub fn exclusive<R>(&self, section: impl FnOnce(&mut SlotState<P, F>) -> R) -> R {
         self.state.exclusive(section)
     }

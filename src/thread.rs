@@ -110,12 +110,14 @@ where
     }
 
     /// Its state at this moment. May be called from any thread.
+    #[track_caller]
     pub fn state(&self) -> State {
         self.lifecycle.with(|lifecycle| lifecycle.state)
     }
 
     /// For how long it has been idle: since it came to the stable state that it is in, or served its last request there. `None` if
     /// it is in no stable state, or serves. May be called from any thread; a scaler takes idle threads away by it.
+    #[track_caller]
     pub fn idle_for(&self) -> Option<Duration> {
         let is_idle = |lifecycle: &Lifecycle| lifecycle.state.is_stable() && !lifecycle.serving;
         let since = self.lifecycle.with(|lifecycle| is_idle(lifecycle).then_some(lifecycle.since));
@@ -126,6 +128,7 @@ where
     ///
     /// # Errors
     /// If the thread is in a state that the event is not declared for; it stays there, and the error names it.
+    #[track_caller]
     pub fn change(&self, event: Event) -> Result<State, IllegalTransition> {
         let now = self.platform().now();
         self.with(|lifecycle| lifecycle.apply(event, now))
@@ -133,11 +136,13 @@ where
 
     /// Waits until the state is one of these, and answers which. Without a deadline: for the PHP thread itself, when it
     /// has nothing to do until it is told.
+    #[track_caller]
     pub fn wait_for(&self, states: States) -> State {
         self.lifecycle.wait(|lifecycle| lifecycle.is_in(states))
     }
 
     /// The same; `None` if `deadline` (in the platform's clock) passed first.
+    #[track_caller]
     pub fn wait_for_until(&self, states: States, deadline: Duration) -> Option<State> {
         self.lifecycle.wait_until(deadline, |lifecycle| lifecycle.is_in(states))
     }
@@ -242,6 +247,7 @@ where
     }
 
     /// One critical section of the lifecycle. For implementations of [`Steps`].
+    #[track_caller]
     pub fn with<R: crate::platform::Answer>(&self, change: impl Fn(&mut Lifecycle) -> R) -> R {
         self.lifecycle.with(change)
     }

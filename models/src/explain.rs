@@ -1,11 +1,12 @@
 //! The shortest refuting interleaving, drawn: one column a thread, one line a step.
 
 use crate::cases::Engines;
-use crate::oracle::{Step, Violation};
+use crate::oracle::Violation;
 use crate::property::Property;
 use crate::protocol::Protocol;
 use crate::prove::{Engine, Task};
 use crate::schedule::Schedule;
+use crate::step::Step;
 use crate::subject::AnyCase;
 
 /// A refutation with its steps.
@@ -63,7 +64,7 @@ pub fn shortest(protocol: Protocol, property: Property) -> Result<Option<Explana
 
 /// Leaves out what explains nothing.
 fn condensed(steps: Vec<Step>) -> Vec<Step> {
-    steps.into_iter().filter(|step| step.what != "absorbs nothing").collect()
+    steps.into_iter().filter(Step::explains).collect()
 }
 
 /// Draws steps as columns.

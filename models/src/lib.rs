@@ -23,4 +23,5 @@ pub mod scene;
 pub mod schedule;
 pub mod search;
 pub mod stage;
+pub mod step;
 pub mod subject;

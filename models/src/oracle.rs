@@ -3,6 +3,7 @@
 //! All of it is kept in the standard library's types, which the model checkers do not see: watching adds no step to a
 //! search. That is sound because nothing here decides what an execution does next, except a violation, which ends it.
 
+use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +11,7 @@ use forcekill::RunId;
 
 use crate::property::Property;
 use crate::scene::Role;
+use crate::step::{Deed, Step};
 
 /// The observer of one search.
 #[derive(Debug, Default)]
@@ -45,15 +47,6 @@ pub struct Violation {
     /// Which.
     pub property: Property,
     /// What happened, as a sentence without a full stop.
-    pub what: String,
-}
-
-/// One step of a traced execution.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// The thread, by name.
-    pub thread: String,
-    /// What it did.
     pub what: String,
 }
 
@@ -290,9 +283,15 @@ impl Oracle {
     }
 
     /// Keeps a step, if steps are kept.
-    pub fn step(&self, thread: impl FnOnce() -> String, what: impl FnOnce() -> String) {
+    pub fn step<D: Into<Deed>>(
+        &self,
+        at: &'static Location<'static>,
+        thread: impl FnOnce() -> String,
+        what: impl FnOnce() -> D,
+    ) {
         if self.trace_from.is_some_and(|from| self.executions() >= from) && !self.is_violated() {
-            let step = Step { thread: thread(), what: what() };
+            let Deed { what, effects } = what().into();
+            let step = Step { thread: thread(), what, at, effects };
             self.seen().steps.push(step);
         }
     }

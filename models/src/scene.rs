@@ -23,6 +23,7 @@ use forcekill::steps::Steps;
 use forcekill::{OwnedFlags, Platform, ResendPolicy, State, Thread};
 
 use crate::oracle::Oracle;
+use crate::step::Deed;
 
 /// A platform for whole lifecycles. Flags are the standard library's: no property of a lifecycle depends on their order.
 pub trait Scene: Platform<Flag = AtomicBool> {
@@ -33,6 +34,7 @@ pub trait Scene: Platform<Flag = AtomicBool> {
     fn oracle(&self) -> &Oracle;
 
     /// Starts a thread of the host's.
+    #[track_caller]
     fn start(&self, role: Role, body: impl FnOnce() + Send + 'static) -> Self::Joiner;
 
     /// Waits for a thread of the host's.
@@ -54,15 +56,18 @@ pub trait Scene: Platform<Flag = AtomicBool> {
     fn state_of(&self, thread: usize) -> State;
 
     /// Says who the current thread is; every thread that was spawned does it first.
+    #[track_caller]
     fn enter(&self, role: Role);
 
     /// The initial condition of a race: the thread is in this state before anybody can see it.
     fn place<D: Steps<Self, OwnedFlags>>(&self, thread: &Thread<Self, OwnedFlags, D>, state: State);
 
     /// A system call of the current PHP thread's that blocks until a wake interrupts it or everything is let go.
+    #[track_caller]
     fn interruptible_call(&self);
 
     /// The same, but nothing interrupts it.
+    #[track_caller]
     fn uninterruptible_call(&self);
 
     /// From now on every call returns by itself.
@@ -75,6 +80,7 @@ pub trait Scene: Platform<Flag = AtomicBool> {
     /// [`forget`](crate::explorer::forget).
     fn begins_turn(&self, thread: usize, turn: usize, residue: u64);
 
-    /// Keeps a step of the current thread, if steps are kept.
-    fn note(&self, what: impl FnOnce() -> String);
+    /// Keeps a step of the current thread, if steps are kept. The step's line is the caller's.
+    #[track_caller]
+    fn note<D: Into<Deed>>(&self, what: impl FnOnce() -> D);
 }

@@ -11,13 +11,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::monitor_proof::Execution;
-use crate::oracle::{Oracle, Step, Violation};
+use crate::oracle::{Oracle, Violation};
 use crate::property::Property;
 use crate::protocol::Protocol;
 use crate::races::{Setting, Variant};
 use crate::search::loom_search::{LoomSearch, NO_LIMIT};
 use crate::search::{Outcome, Steps, explore_search, shuttle_search};
 use crate::stage::Reads;
+use crate::step::Step;
 use crate::subject::AnyCase;
 
 /// A failing execution.

@@ -27,6 +27,7 @@ pub use storage::{ModelFlags, Monitored, Storage};
 use forcekill::{Platform, ResendPolicy};
 
 use crate::oracle::Oracle;
+use crate::step::Deed;
 
 /// A platform whose world a model can watch and act in.
 pub trait Stage: Platform {
@@ -91,8 +92,9 @@ pub trait Stage: Platform {
     /// copied one. A real stage refuses.
     fn alias(&self, target: &Self::WakeTarget) -> Option<Self::WakeTarget>;
 
-    /// Keeps a step of the current thread, if steps are kept.
-    fn note(&self, what: impl FnOnce() -> String);
+    /// Keeps a step of the current thread, if steps are kept. The step's line is the caller's.
+    #[track_caller]
+    fn note<D: Into<Deed>>(&self, what: impl FnOnce() -> D);
 }
 
 /// The moment that [`Platform::absorb`] is for.

@@ -79,6 +79,7 @@ impl<P: Platform, Q: Send + 'static, A: Send + 'static> Queue<P, Q, A> {
     }
 
     /// One critical section.
+    #[track_caller]
     pub(crate) fn with<R: crate::platform::Answer>(&self, change: impl Fn(&mut Waiting<Q, A>) -> R) -> R {
         self.waiting.with(change)
     }

@@ -8,12 +8,16 @@ use forcekill::platform::monitor::Condition;
 use loom::sync::{Condvar, Mutex, MutexGuard};
 
 use super::world::World;
+use crate::step::{Deed, Effect};
 
 /// The moments that every condition counts.
 pub(super) const SLEPT: &str = "a wait slept until it was notified";
 pub(super) const WOKE_TWO: &str = "a notification found two waiters";
 pub(super) const SPURIOUS: &str = "a wait returned for no reason";
 pub(super) const BOTH: &str = "a deadline passed while a notification was under way";
+
+/// What a trace calls the monitor.
+const MONITOR: &str = "the monitor";
 
 /// See the module.
 #[derive(Debug)]
@@ -48,15 +52,17 @@ impl<S: Send> LoomCondition<S> {
     }
 
     /// Wakes one who sleeps. For defects.
+    #[track_caller]
     pub fn notify_one(&self) {
         self.world.notifies();
-        self.world.step(|| "notifies one".to_string());
+        self.world.step(|| Deed::with("notifies one", Effect::Changes(MONITOR.to_string())));
         self.untimed.notify_one();
         if let Some(timed) = &self.timed {
             timed.notify_one();
         }
     }
 
+    #[track_caller]
     fn sleep<'a>(&'a self, on: &Condvar, guard: MutexGuard<'a, S>) -> MutexGuard<'a, S> {
         if self.world.next_wait_is_spurious() {
             self.world.reached(SPURIOUS);
@@ -67,9 +73,12 @@ impl<S: Send> LoomCondition<S> {
             return self.lock();
         }
         let (before, at) = (self.world.falls_asleep(), self.world.now());
-        self.world.step(|| "sleeps".to_string());
+        self.world.step(|| Deed::with("sleeps", Effect::Blocks));
         let guard = on.wait(guard).unwrap();
-        self.world.step(|| "has slept".to_string());
+        self.world.step(|| Deed {
+            what: "has slept".to_string(),
+            effects: vec![Effect::Returns, Effect::Sees(MONITOR.to_string())],
+        });
         let is_notified = self.world.has_slept() > before;
         if is_notified {
             self.world.reached(SLEPT);
@@ -91,20 +100,23 @@ impl<S: Send> Condition<S> for LoomCondition<S> {
         self.state.lock().unwrap()
     }
 
+    #[track_caller]
     fn wait<'a>(&'a self, guard: MutexGuard<'a, S>) -> MutexGuard<'a, S> {
         self.sleep(&self.untimed, guard)
     }
 
+    #[track_caller]
     fn wait_timeout<'a>(&'a self, guard: MutexGuard<'a, S>, left: Duration) -> MutexGuard<'a, S> {
         assert!(!left.is_zero(), "a wait that has no time left");
         self.sleep(self.timed.as_ref().expect("the scenario has deadlines"), guard)
     }
 
+    #[track_caller]
     fn notify_all(&self) {
         if self.world.notifies() > 1 {
             self.world.reached(WOKE_TWO);
         }
-        self.world.step(|| "notifies everybody".to_string());
+        self.world.step(|| Deed::with("notifies everybody", Effect::Changes(MONITOR.to_string())));
         self.untimed.notify_all();
         if let Some(timed) = &self.timed {
             timed.notify_all();

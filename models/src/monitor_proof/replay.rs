@@ -10,8 +10,9 @@ use std::sync::Arc;
 use super::broken::Defect;
 use super::scenarios::{Play, Scenario};
 use super::{builder, defects, play_all, scenarios};
-use crate::oracle::{Oracle, Step, Violation};
+use crate::oracle::{Oracle, Violation};
 use crate::property::Property;
+use crate::step::Step;
 
 /// The library's own steps.
 const SOUND: &str = "forcekill";

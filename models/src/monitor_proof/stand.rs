@@ -1,5 +1,6 @@
 //! A monitor under watch: every section that a scenario makes goes through here, and is judged.
 
+use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
@@ -37,8 +38,9 @@ unsafe impl<D> Send for Stand<D> {}
 unsafe impl<D> Sync for Stand<D> {}
 
 /// What the looks of one wait were.
-#[derive(Default)]
 struct Looks {
+    /// Where the scenario waits.
+    asked: &'static Location<'static>,
     made: AtomicU32,
     answered: AtomicBool,
     /// The clock's seconds at the last one.
@@ -47,6 +49,16 @@ struct Looks {
     left: AtomicU32,
     /// How often the wait gave up.
     expired: AtomicU32,
+}
+
+impl Looks {
+    /// Those of a wait that the caller's caller makes.
+    #[track_caller]
+    fn here() -> Self {
+        let (made, left, expired) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
+        let (answered, at) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self { asked: Location::caller(), made, answered, at, left, expired }
+    }
 }
 
 impl<D: Played> Stand<D> {
@@ -77,12 +89,14 @@ impl<D: Played> Stand<D> {
         self.monitor.condition().tick();
     }
 
+    #[track_caller]
     pub(super) fn change<R: Answer>(&self, change: impl Fn(&mut u32) -> R) -> R {
+        let at = Location::caller();
         self.monitor.with(|value| {
             self.touch();
             let before = *value;
             let answer = change(value);
-            self.world.step(|| format!("changes {before} to {value}"));
+            self.world.step_at(at, || format!("changes {before} to {value}"));
             answer
         })
     }
@@ -102,8 +116,9 @@ impl<D: Played> Stand<D> {
     }
 
     /// Answers also how many looks it took.
+    #[track_caller]
     pub(super) fn wait<R: Answer>(&self, ready: impl Fn(&mut u32) -> Option<R>) -> (R, u32) {
-        let looks = Looks::default();
+        let looks = Looks::here();
         let answer = self.monitor.wait(|value| self.look(&looks, value, &ready));
         self.world.check(looks.answered.load(SeqCst), || {
             "a wait returned although its last look had no answer".to_string()
@@ -111,25 +126,27 @@ impl<D: Played> Stand<D> {
         (answer, self.count(&looks))
     }
 
+    #[track_caller]
     pub(super) fn wait_until(
         &self,
         deadline: Duration,
         ready: impl Fn(&mut u32) -> Option<u32>,
     ) -> Option<u32> {
-        let looks = Looks::default();
+        let looks = Looks::here();
         let answer = self.monitor.wait_until(deadline, |value| self.look(&looks, value, &ready));
         self.judge(&looks, deadline, answer.is_none());
         answer
     }
 
     /// Answers `None` if the wait gave up, and made the change `expired`.
+    #[track_caller]
     pub(super) fn wait_until_or(
         &self,
         deadline: Duration,
         ready: impl Fn(&mut u32) -> Option<u32>,
         expired: impl Fn(&mut u32),
     ) -> Option<u32> {
-        let looks = Looks::default();
+        let looks = Looks::here();
         let answer = self.monitor.wait_until_or(
             deadline,
             |value| self.look(&looks, value, &ready).map(Some),
@@ -154,7 +171,7 @@ impl<D: Played> Stand<D> {
         looks.answered.store(answer.is_some(), SeqCst);
         looks.at.store(self.world.now().as_secs(), SeqCst);
         looks.left.store(*value, SeqCst);
-        self.world.step(|| match answer {
+        self.world.step_at(looks.asked, || match answer {
             Some(_) => format!("looks at {found}, has its answer and leaves {value}"),
             None => format!("looks at {found}, which is no answer"),
         });
@@ -166,7 +183,7 @@ impl<D: Played> Stand<D> {
         let found = *value;
         expired(value);
         looks.expired.fetch_add(1, SeqCst);
-        self.world.step(|| format!("gives up and changes {found} to {value}"));
+        self.world.step_at(looks.asked, || format!("gives up and changes {found} to {value}"));
         let looked_at = looks.left.load(SeqCst);
         self.world.check(found == looked_at, || {
             format!("a wait gave up when the value was {found}, and its last look was at {looked_at}")

@@ -3,6 +3,7 @@
 //! All of it is in the standard library's types, which loom does not see. What decides how an execution goes on, the clock
 //! and the number of waits so far, is only touched with the monitor's mutex held, so that loom orders it all the same.
 
+use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use loom::thread;
 
 use crate::oracle::Oracle;
 use crate::property::Property;
+use crate::step::Deed;
 
 /// One execution's world.
 #[derive(Debug)]
@@ -40,8 +42,14 @@ impl World {
     }
 
     /// Keeps a step of the calling thread, if steps are kept.
-    pub(super) fn step(&self, what: impl FnOnce() -> String) {
-        self.oracle.step(|| thread::current().name().unwrap_or("main").to_string(), what);
+    #[track_caller]
+    pub(super) fn step<D: Into<Deed>>(&self, what: impl FnOnce() -> D) {
+        self.step_at(Location::caller(), what);
+    }
+
+    /// The same, of this line of the source.
+    pub(super) fn step_at<D: Into<Deed>>(&self, at: &'static Location<'static>, what: impl FnOnce() -> D) {
+        self.oracle.step(at, || thread::current().name().unwrap_or("main").to_string(), what);
     }
 
     /// A wait did what it must not: ends the execution, if that is watched for.

@@ -231,7 +231,7 @@ impl<P: Scene> Engine<P> for ModelEngine<P> {
             let alive: usize = memory.alive.iter().map(|alive| usize::from(*alive)).sum();
             (alive, std::mem::replace(&mut memory.started, false))
         });
-        self.scene.note(|| "tears the engine down".to_string());
+        self.scene.note(|| "tears the engine down");
         if alive != 0 {
             let what = || format!("the engine is torn down, and {alive} of its threads are alive");
             self.scene.oracle().report(Property::TeardownAlone, what);

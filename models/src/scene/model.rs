@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::fmt;
+use std::panic::Location;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use super::{Memory, Role, Scene, WatchedMonitor};
 use crate::oracle::Oracle;
 use crate::property::Property;
 use crate::stage::Backend;
+use crate::step::{Deed, Effect};
 
 /// A world of whole PHP threads, on the primitives of `B`. Every deadline can pass at any moment.
 #[derive(Clone)]
@@ -33,6 +35,8 @@ struct World<B: Backend> {
 
 struct Cast<B: Backend> {
     roles: Vec<(B::ThreadId, Role)>,
+    /// The numbers of those who have not said yet who they are; for traces.
+    numbers: Vec<(B::ThreadId, usize)>,
     spawned: Vec<B::Joiner>,
     lines: Vec<Arc<B::Monitor<Line>>>,
     /// The states that a thread waits for, if it waits for its orders now.
@@ -41,6 +45,8 @@ struct Cast<B: Backend> {
     lifecycles: usize,
     /// How many indexes a runtime has, if the race has one: a later one's threads have the same names.
     seats: Option<usize>,
+    /// How many threads were started; for traces.
+    begun: usize,
     /// The states of the threads, as they were last seen.
     states: Vec<State>,
     /// How many scripts each index has begun.
@@ -146,15 +152,17 @@ impl<B: Backend> LifecycleModel<B> {
         let roles = vec![(backend.current(), Role::Main)];
         let awaited = vec![None; php_threads];
         let (spawned, states) = (Vec::new(), Vec::new());
-        let (lifecycles, seats, patient, placing) = (0, None, None, false);
+        let (lifecycles, begun, seats, patient, placing) = (0, 0, None, None, false);
         let turns = Vec::new();
         let cast = Cast {
             roles,
+            numbers: Vec::new(),
             spawned,
             lines,
             awaited,
             lifecycles,
             seats,
+            begun,
             states,
             turns,
             patient,
@@ -174,8 +182,21 @@ impl<B: Backend> LifecycleModel<B> {
         self.0.oracle.is_tracing()
     }
 
-    pub(super) fn note_traced(&self, what: &str) {
-        self.0.oracle.step(|| self.role().to_string(), || what.to_string());
+    /// Keeps a step that this line of the source takes.
+    pub(super) fn note_at<D: Into<Deed>>(&self, at: &'static Location<'static>, what: impl FnOnce() -> D) {
+        self.0.oracle.step(at, || self.role().to_string(), what);
+    }
+
+    /// A thread is about to be started: the number that it will begin with.
+    #[track_caller]
+    fn note_spawn(&self, whom: impl fmt::Display) -> usize {
+        let number = {
+            let mut cast = self.cast();
+            cast.begun += 1;
+            cast.begun
+        };
+        self.note(|| Deed::with(format!("starts {whom}"), Effect::Spawns(number)));
+        number
     }
 
     /// The current thread waits for its orders without a deadline, until its state is one of these; `None` when it has them.
@@ -237,11 +258,19 @@ impl<B: Backend> LifecycleModel<B> {
     }
 
     /// Starts a thread: of the host's if it has a role, of the engine's if it says itself who it is.
-    fn starts(&self, body: Box<dyn FnOnce() + Send>, role: Option<Role>) -> B::Joiner {
+    fn starts(
+        &self,
+        at: &'static Location<'static>,
+        number: usize,
+        body: Box<dyn FnOnce() + Send>,
+        role: Option<Role>,
+    ) -> B::Joiner {
         let scene = self.clone();
         self.0.backend.spawn(move || {
+            let me = scene.0.backend.current();
+            scene.cast().numbers.push((me, number));
             if let Some(role) = role {
-                scene.enter(role);
+                scene.enter_at(at, role);
             }
             body();
             scene.leaves(scene.role());
@@ -266,6 +295,21 @@ impl<B: Backend> LifecycleModel<B> {
     fn forgets(&self) -> bool {
         let cast = self.cast();
         cast.seats.is_some() && cast.seen_slots == Slots::None
+    }
+
+    fn enter_at(&self, at: &'static Location<'static>, role: Role) {
+        let me = self.0.backend.current();
+        let number = {
+            let mut cast = self.cast();
+            let place = cast.numbers.iter().position(|(other, _)| *other == me);
+            let number = place.map(|place| cast.numbers.remove(place).1);
+            cast.roles.push((me, role));
+            number
+        };
+        self.0.oracle.enters(role);
+        if let Some(number) = number {
+            self.note_at(at, || Deed::with("begins", Effect::Begins(number)));
+        }
     }
 
     fn role(&self) -> Role {
@@ -308,10 +352,11 @@ impl<B: Backend> LifecycleModel<B> {
         Arc::clone(&self.cast().lines[index])
     }
 
+    #[track_caller]
     fn blocks(&self, until: impl Fn(&mut Line) -> bool) {
-        self.note(|| "blocks in a call".to_string());
+        self.note(|| Deed::with("blocks in a call", Effect::Blocks));
         self.my_line().wait(|line| until(line).then_some(()));
-        self.note(|| "returns from the call".to_string());
+        self.note(|| Deed::with("returns from the call", Effect::Returns));
     }
 }
 
@@ -359,12 +404,15 @@ impl<B: Backend> Platform for LifecycleModel<B> {
         WatchedMonitor::new(self.clone(), name, value, is_seen)
     }
 
+    #[track_caller]
     fn spawn(&self, body: impl FnOnce() + Send + 'static) -> Result<(), SpawnError> {
-        let joiner = self.starts(Box::new(body), None);
+        let number = self.note_spawn("an OS thread");
+        let joiner = self.starts(Location::caller(), number, Box::new(body), None);
         self.cast().spawned.push(joiner);
         Ok(())
     }
 
+    #[track_caller]
     fn thread_begins(&self, thread: usize) {
         self.enter(Role::Php(thread));
     }
@@ -383,11 +431,17 @@ impl<B: Backend> Platform for LifecycleModel<B> {
         Ok(is_seen.then(|| self.my_line()))
     }
 
+    #[track_caller]
     fn wake(&self, target: &Self::WakeTarget) -> Wake {
         if let Some(line) = target {
             line.with(|line| line.woken = true);
         }
-        self.note(|| "sends a wake".to_string());
+        self.note(|| {
+            let lines = &self.cast().lines;
+            let whose = target.as_ref().and_then(|line| lines.iter().position(|other| Arc::ptr_eq(other, line)));
+            let effects = whose.map(|index| Effect::Wakes(Role::Php(index).to_string()));
+            Deed { what: "sends a wake".to_string(), effects: effects.into_iter().collect() }
+        });
         Wake::Sent
     }
 
@@ -414,7 +468,8 @@ impl<B: Backend> Scene for LifecycleModel<B> {
     }
 
     fn start(&self, role: Role, body: impl FnOnce() + Send + 'static) -> B::Joiner {
-        self.starts(Box::new(body), Some(role))
+        let number = self.note_spawn(role);
+        self.starts(Location::caller(), number, Box::new(body), Some(role))
     }
 
     fn join(&self, joiner: B::Joiner) {
@@ -453,9 +508,7 @@ impl<B: Backend> Scene for LifecycleModel<B> {
     }
 
     fn enter(&self, role: Role) {
-        let me = self.0.backend.current();
-        self.cast().roles.push((me, role));
-        self.0.oracle.enters(role);
+        self.enter_at(Location::caller(), role);
     }
 
     fn place<D: Steps<Self, OwnedFlags>>(&self, thread: &Thread<Self, OwnedFlags, D>, state: State) {
@@ -503,8 +556,8 @@ impl<B: Backend> Scene for LifecycleModel<B> {
         }
     }
 
-    fn note(&self, what: impl FnOnce() -> String) {
-        self.0.oracle.step(|| self.role().to_string(), what);
+    fn note<D: Into<Deed>>(&self, what: impl FnOnce() -> D) {
+        self.note_at(Location::caller(), what);
     }
 }
 

@@ -1,6 +1,7 @@
 //! A monitor whose changes of state are held against the table.
 
 use std::any::{Any, TypeId};
+use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use forcekill::{State, States};
 
 use super::model::{LifecycleModel, Name};
 use crate::stage::Backend;
+use crate::step::{Deed, Effect, difference};
 
 /// The backend's monitor. Where it holds a thread's lifecycle, every change of state is told to the scene. That is part of the
 /// critical section's answer, so a search sees it: two sections that change nothing still commute.
@@ -25,8 +27,13 @@ enum Watched<B: Backend, T: MonitorValue> {
     Unseen(Mutex<T>),
 }
 
+/// What a trace says of a wait that has given up.
+const EXPIRED: &str = " (the deadline has passed)";
+
 /// A state that was left and the one that was entered.
 type Change = Option<(State, State)>;
+/// What a trace says of a section, and whether it changed the value.
+type Trace = Option<(String, bool)>;
 
 impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
     pub(super) fn new(scene: LifecycleModel<B>, name: Name, value: T, is_seen: bool) -> Self {
@@ -46,10 +53,18 @@ impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
         }
     }
 
-    fn watch<R>(&self, seen: (R, Change, Option<String>)) -> R {
+    /// Keeps what a section did that `at` has made; `waited` if it has ended a wait by its answer.
+    fn watch<R>(&self, at: &'static Location<'static>, waited: bool, seen: (R, Change, Trace)) -> R {
         let (answer, change, trace) = seen;
-        if let Some(what) = trace {
-            self.scene.note_traced(&format!("{}: {what}", self.name));
+        if let Some((what, changed)) = trace {
+            self.scene.note_at(at, || {
+                let name = self.name.to_string();
+                let state = change.map(|(_, state)| Effect::Enters { whose: name.clone(), state });
+                let sees = waited.then(|| Effect::Sees(name.clone()));
+                let changes = changed.then(|| Effect::Changes(name.clone()));
+                let effects = sees.into_iter().chain(changes).chain(state).collect();
+                Deed { what: format!("{name}: {what}"), effects }
+            });
         }
         if let Some((left, entered)) = change {
             self.scene.changed(self.name, left, entered);
@@ -59,17 +74,19 @@ impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
 
     /// Runs a section, and answers what it changed. What the trace needs is only there in a replay, in which nothing is
     /// compared.
-    fn seen<R>(&self, value: &mut T, section: Section<'_, T, R>) -> (R, Change, Option<String>) {
+    fn seen<R>(&self, value: &mut T, section: Section<'_, T, R>) -> (R, Change, Trace) {
         let left = state_of(value);
         let before = self.scene.is_traced().then(|| value.clone());
         let answer = section(value);
         let entered = state_of(value);
         let change = left.zip(entered).filter(|(left, entered)| left != entered);
+        let changed = before.as_ref().is_some_and(|before| before != value);
         let trace = before.map(|before| match change {
             Some((left, entered)) => format!("{left} → {entered}"),
             None if before == *value => format!("sees {}", described(value)),
-            None => format!("{} → {}", described(&before), described(value)),
+            None => difference(&before, value),
         });
+        let trace = trace.map(|what| (what, changed));
         (answer, change, trace)
     }
 }
@@ -78,17 +95,20 @@ impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
 /// answer alone.
 type Section<'a, T, R> = &'a dyn Fn(&mut T) -> R;
 
+/// Where a step was taken.
+type At = &'static Location<'static>;
+
 impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
     #[inline(never)]
-    fn section<R: Answer>(&self, change: Section<'_, T, R>) -> R {
+    fn section<R: Answer>(&self, at: At, change: Section<'_, T, R>) -> R {
         match &self.value {
-            Watched::Seen(monitor) => self.watch(monitor.with(|value| self.seen(value, change))),
+            Watched::Seen(monitor) => self.watch(at, false, monitor.with(|value| self.seen(value, change))),
             Watched::Unseen(value) => change(&mut value.lock().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 
     #[inline(never)]
-    fn waits<R: Answer>(&self, ready: Section<'_, T, Option<R>>) -> R {
+    fn waits<R: Answer>(&self, at: At, ready: Section<'_, T, Option<R>>) -> R {
         let awaited = awaited(ready);
         self.scene.waits_for_orders(self.name, awaited);
         let seen = self.seen_monitor().wait(|value| {
@@ -96,12 +116,13 @@ impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
             answer.map(|answer| (answer, change, trace))
         });
         self.scene.waits_for_orders(self.name, None);
-        self.watch(seen)
+        self.watch(at, true, seen)
     }
 
     #[inline(never)]
     fn waits_until<R: Answer>(
         &self,
+        at: At,
         deadline: Duration,
         ready: Section<'_, T, Option<R>>,
         expired: Section<'_, T, R>,
@@ -112,31 +133,36 @@ impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
         };
         let expired = |value: &mut T| {
             let (answer, change, trace) = self.seen(value, expired);
-            (answer, change, trace.map(|what| format!("{what} (the deadline has passed)")))
+            (answer, change, trace.map(|(what, changed)| (format!("{what}{EXPIRED}"), changed)))
         };
-        if self.scene.is_patient() {
-            return self.watch(self.seen_monitor().wait(ready));
-        }
-        self.watch(self.seen_monitor().wait_until_or(deadline, ready, expired))
+        let seen = match self.scene.is_patient() {
+            true => self.seen_monitor().wait(ready),
+            false => self.seen_monitor().wait_until_or(deadline, ready, expired),
+        };
+        let waited = seen.2.as_ref().is_some_and(|(what, _)| !what.ends_with(EXPIRED));
+        self.watch(at, waited, seen)
     }
 }
 
 impl<B: Backend, T: MonitorValue> Monitor<T> for WatchedMonitor<B, T> {
+    #[track_caller]
     fn with<R: Answer>(&self, change: impl Fn(&mut T) -> R) -> R {
-        self.section(&change)
+        self.section(Location::caller(), &change)
     }
 
+    #[track_caller]
     fn wait<R: Answer>(&self, ready: impl Fn(&mut T) -> Option<R>) -> R {
-        self.waits(&ready)
+        self.waits(Location::caller(), &ready)
     }
 
+    #[track_caller]
     fn wait_until_or<R: Answer>(
         &self,
         deadline: Duration,
         ready: impl Fn(&mut T) -> Option<R>,
         expired: impl Fn(&mut T) -> R,
     ) -> R {
-        self.waits_until(deadline, &ready, &expired)
+        self.waits_until(Location::caller(), deadline, &ready, &expired)
     }
 }
 

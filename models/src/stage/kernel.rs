@@ -76,6 +76,11 @@ impl Kernel {
         serial
     }
 
+    /// The thread that a target was captured on.
+    pub(super) fn name_of(&self, target: &Target) -> &'static str {
+        self.threads[target.serial].name
+    }
+
     /// How many threads were started so far.
     pub(super) fn started(&self) -> usize {
         self.threads.len()

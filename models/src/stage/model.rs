@@ -1,7 +1,8 @@
 //! A platform on a model checker's primitives.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering, Ordering::SeqCst};
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use super::kernel::{Delivery, Kernel, Progress, Serial, Target};
 use super::{Call, Returned, Stage, WAKE_WAS_PENDING};
 use crate::oracle::Oracle;
 use crate::property::Property;
+use crate::step::{Deed, Effect};
 
 /// When a wait with a deadline gives up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +66,8 @@ struct World<B: Backend> {
     kernel: Mutex<Kernel>,
     oracle: Arc<Oracle>,
     expiry: Expiry,
+    /// How many threads were started; for traces.
+    begun: AtomicUsize,
     // The standard library's mutex: which checker's thread is which of ours is no step of a search.
     threads: Mutex<HashMap<B::ThreadId, Current>>,
 }
@@ -81,7 +85,8 @@ impl<B: Backend> Model<B> {
         let slice = Slice::of(&oracle);
         let kernel_gate = backend.gate(());
         let (kernel, threads) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(World { backend, slice, kernel_gate, kernel, oracle, expiry, threads }))
+        let begun = AtomicUsize::new(0);
+        Self(Arc::new(World { backend, slice, kernel_gate, kernel, oracle, expiry, begun, threads }))
     }
 
     fn current<R>(&self, section: impl FnOnce(&mut Current) -> R) -> R {
@@ -97,6 +102,11 @@ impl<B: Backend> Model<B> {
     /// An operation of the kernel's: a step of the search if `visible`.
     fn look<R>(&self, visible: bool, section: impl FnOnce(&mut Kernel) -> R) -> R {
         if visible { self.0.kernel_gate.look(|()| self.kernel(section)) } else { self.kernel(section) }
+    }
+
+    /// Keeps a step that this line of the source takes.
+    fn note_at<D: Into<Deed>>(&self, at: &'static Location<'static>, what: impl FnOnce() -> D) {
+        self.0.oracle.step(at, || self.current(|current| current.name.to_string()), what);
     }
 
     fn os_thread_serial(&self) -> Serial {
@@ -153,6 +163,7 @@ impl<B: Backend> Platform for Model<B> {
         Ok(self.look(false, |kernel| kernel.capture(serial)))
     }
 
+    #[track_caller]
     fn wake(&self, target: &Target) -> Wake {
         let send = |kernel: &mut Kernel| kernel.send(target);
         let delivery = if self.0.slice.identities || self.0.slice.delivery {
@@ -160,10 +171,20 @@ impl<B: Backend> Platform for Model<B> {
         } else {
             self.kernel(send)
         };
-        self.note(|| match &delivery {
-            Delivery::Hit { blocked: true } => "wakes the thread, which is blocked".to_string(),
-            Delivery::Hit { blocked: false } => "wakes the thread, which is not blocked".to_string(),
-            other => format!("wakes {other:?}"),
+        self.note(|| {
+            let whom = self.kernel(|kernel| kernel.name_of(target)).to_string();
+            match &delivery {
+                Delivery::Hit { blocked: true } => {
+                    Deed::with("wakes the thread, which is blocked", Effect::Wakes(whom))
+                }
+                Delivery::Hit { blocked: false } => {
+                    Deed::with("wakes the thread, which is not blocked", Effect::Wakes(whom))
+                }
+                Delivery::OtherThread { hit, .. } => {
+                    Deed::with(format!("wakes {delivery:?}"), Effect::Wakes((*hit).to_string()))
+                }
+                other => format!("wakes {other:?}").into(),
+            }
         });
         self.blame(&delivery);
         match delivery {
@@ -176,6 +197,7 @@ impl<B: Backend> Platform for Model<B> {
         None
     }
 
+    #[track_caller]
     fn release(&self, target: Target) {
         let first = self.look(self.0.slice.identities, |kernel| kernel.release(&target));
         self.note(|| "releases the wake target".to_string());
@@ -185,6 +207,7 @@ impl<B: Backend> Platform for Model<B> {
         }
     }
 
+    #[track_caller]
     fn absorb(&self) {
         let serial = self.os_thread_serial();
         let had = self.look(self.0.slice.delivery, |kernel| kernel.take_pending(serial));
@@ -208,17 +231,22 @@ impl<B: Backend> Stage for Model<B> {
             true => Bit::Seen(self.0.backend.flag(false)),
             false => Bit::Unseen(AtomicBool::new(false)),
         };
-        NamedFlag { bit, name: Some(name), model: self.clone() }
+        let owner = self.current(|current| current.name);
+        NamedFlag { bit, name: Some((name, owner)), model: self.clone() }
     }
 
     fn freed_cell(&self) -> B::Freed {
         self.0.backend.freed_cell()
     }
 
+    #[track_caller]
     fn start(&self, name: &'static str, body: impl FnOnce() + Send + 'static) -> B::Joiner {
-        let model = self.clone();
+        let (model, at) = (self.clone(), Location::caller());
+        let number = self.0.begun.fetch_add(1, Relaxed);
+        self.note(|| Deed::with(format!("starts {name}"), Effect::Spawns(number)));
         self.0.backend.spawn(move || {
             model.current(|current| current.name = name);
+            model.note_at(at, || Deed::with("begins", Effect::Begins(number)));
             body();
         })
     }
@@ -227,15 +255,17 @@ impl<B: Backend> Stage for Model<B> {
         self.0.backend.join(joiner);
     }
 
+    #[track_caller]
     fn os_thread(&self, name: &'static str, body: impl FnOnce() + Send + 'static) {
         let serial = self.look(self.0.slice.identities, |kernel| kernel.start(name));
         self.current(|current| (current.name, current.os_thread) = (name, Some(serial)));
         body();
-        self.note(|| "exits".to_string());
+        self.note(|| Deed::with("exits", Effect::Ends));
         self.current(|current| (current.name, current.os_thread) = ("main", None));
         self.look(self.0.slice.identities, |kernel| kernel.exit(serial));
     }
 
+    #[track_caller]
     fn user_mode(&self) -> bool {
         let serial = self.os_thread_serial();
         let handled = self.look(self.0.slice.delivery, |kernel| kernel.take_pending(serial));
@@ -245,9 +275,10 @@ impl<B: Backend> Stage for Model<B> {
         handled
     }
 
+    #[track_caller]
     fn call(&self, call: Call) -> Returned {
         let serial = self.os_thread_serial();
-        let mut blocked = false;
+        let (mut blocked, at) = (false, Location::caller());
         self.note(|| format!("enters a call ({call:?})"));
         let interrupted =
             self.0.kernel_gate.wait(|()| match self.kernel(|kernel| kernel.progress(serial, call)) {
@@ -255,7 +286,7 @@ impl<B: Backend> Stage for Model<B> {
                 Progress::Done => Look::Ready(false),
                 Progress::Blocked if blocked => Look::Unchanged,
                 Progress::Blocked => {
-                    self.note(|| "blocks".to_string());
+                    self.note_at(at, || Deed::with("blocks", Effect::Blocks));
                     blocked = true;
                     Look::Changed
                 }
@@ -265,7 +296,7 @@ impl<B: Backend> Stage for Model<B> {
             (true, Call::WithSideEffects) if blocked => Returned::Partly,
             (true, _) => Returned::Interrupted { blocked },
         };
-        self.note(|| format!("returns from the call: {returned:?}"));
+        self.note(|| Deed::with(format!("returns from the call: {returned:?}"), Effect::Returns));
         returned
     }
 
@@ -302,15 +333,16 @@ impl<B: Backend> Stage for Model<B> {
         Some(target.alias())
     }
 
-    fn note(&self, what: impl FnOnce() -> String) {
-        self.0.oracle.step(|| self.current(|current| current.name.to_string()), what);
+    fn note<D: Into<Deed>>(&self, what: impl FnOnce() -> D) {
+        self.note_at(Location::caller(), what);
     }
 }
 
 /// A flag with a name for traces.
 pub struct NamedFlag<B: Backend> {
     bit: Bit<B>,
-    name: Option<&'static str>,
+    /// What it is called, and whose thread's it is.
+    name: Option<(&'static str, &'static str)>,
     model: Model<B>,
 }
 
@@ -322,14 +354,30 @@ enum Bit<B: Backend> {
 }
 
 impl<B: Backend> NamedFlag<B> {
+    #[track_caller]
     fn note(&self, what: &str, value: bool) {
-        if let Some(name) = self.name {
+        if let Some((name, _)) = self.name {
             self.model.note(|| format!("{what} {name} = {value}"));
         }
+    }
+
+    /// Raising a flag of another thread's is a kill.
+    #[track_caller]
+    fn note_store(&self, value: bool) {
+        let Some((name, owner)) = self.name else { return };
+        self.model.note(|| {
+            let what = format!("sets {name} = {value}");
+            let is_own = self.model.current(|current| current.name == owner);
+            match value && !is_own {
+                true => Deed::with(what, Effect::Kills(owner.to_string())),
+                false => what.into(),
+            }
+        });
     }
 }
 
 impl<B: Backend> Flag for NamedFlag<B> {
+    #[track_caller]
     fn load(&self, order: Ordering) -> bool {
         let value = match &self.bit {
             Bit::Seen(bit) => bit.load(order),
@@ -339,14 +387,16 @@ impl<B: Backend> Flag for NamedFlag<B> {
         value
     }
 
+    #[track_caller]
     fn store(&self, value: bool, order: Ordering) {
         match &self.bit {
             Bit::Seen(bit) => bit.store(value, order),
             Bit::Unseen(bit) => bit.store(value, SeqCst),
         }
-        self.note("sets", value);
+        self.note_store(value);
     }
 
+    #[track_caller]
     fn swap(&self, value: bool, order: Ordering) -> bool {
         let old = match &self.bit {
             Bit::Seen(bit) => bit.swap(value, order),
@@ -364,21 +414,27 @@ pub struct SlotLock<B: Backend, T: Send + Sync + 'static> {
 }
 
 impl<B: Backend, T: Send + Sync + 'static> Lock<T> for SlotLock<B, T> {
+    #[track_caller]
     fn shared<R>(&self, section: impl FnOnce(&T) -> R) -> R {
+        let at = Location::caller();
         self.lock.shared(|value| {
-            self.model.note(|| "locks the slot, shared".to_string());
+            self.model.note_at(at, || "locks the slot, shared");
             section(value)
         })
     }
 
+    #[track_caller]
     fn exclusive<R>(&self, section: impl FnOnce(&mut T) -> R) -> R {
+        let at = Location::caller();
         self.lock.exclusive(|value| {
-            self.model.note(|| "locks the slot, alone".to_string());
+            self.model.note_at(at, || "locks the slot, alone");
             section(value)
         })
     }
 }
 
+/// What traces call the monitor that tells which run has ended, the only one that races of the slot wait at.
+const LAST_RUN: &str = "the last run that ended";
 const STOPS: &str = "stops waiting: the run has ended";
 const IN_VAIN: &str = "waits in vain";
 
@@ -406,7 +462,13 @@ impl<B: Backend, T> ModelMonitor<B, T> {
 }
 
 impl<B: Backend, T: MonitorValue> Monitor<T> for ModelMonitor<B, T> {
+    #[track_caller]
     fn with<R: Answer>(&self, change: impl Fn(&mut T) -> R) -> R {
+        let at = Location::caller();
+        let change = |value: &mut T| {
+            self.model.note_at(at, || Deed::with("says that the run has ended", Effect::Changes(LAST_RUN.to_string())));
+            change(value)
+        };
         match self.model.0.expiry {
             Expiry::AnyTime => self.gate.change(|()| self.value(change)),
             // Those who wait until the threads are stuck wait at the kernel's gate, the others look through this one. Both
@@ -425,6 +487,7 @@ impl<B: Backend, T: MonitorValue> Monitor<T> for ModelMonitor<B, T> {
         gate.wait(|()| self.value(&ready).map_or(Look::Unchanged, Look::Taken))
     }
 
+    #[track_caller]
     fn wait_until_or<R: Answer>(
         &self,
         _deadline: Duration,
@@ -448,7 +511,10 @@ impl<B: Backend, T: MonitorValue> Monitor<T> for ModelMonitor<B, T> {
                 None => (in_vain(), IN_VAIN),
             }),
         };
-        self.model.note(|| how.to_string());
+        self.model.note(|| match how {
+            STOPS => Deed::with(how, Effect::Sees(LAST_RUN.to_string())),
+            _ => how.into(),
+        });
         answer
     }
 }

@@ -14,6 +14,7 @@ use forcekill::{Native, Obstacle, Platform, ResendPolicy, SpawnError, Wake};
 use super::{Call, FreedCell, Returned, Stage};
 use crate::oracle::Oracle;
 use crate::property::Property;
+use crate::step::Deed;
 
 /// The real platform with an observer beside it.
 #[derive(Clone, Debug)]
@@ -212,7 +213,7 @@ impl Stage for RealStage {
         None
     }
 
-    fn note(&self, _what: impl FnOnce() -> String) {}
+    fn note<D: Into<Deed>>(&self, _what: impl FnOnce() -> D) {}
 }
 
 /// An atomic flag.

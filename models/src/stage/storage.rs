@@ -40,7 +40,7 @@ impl<P: Stage> ThreadStorage for Storage<P> {
     }
 
     fn free(self) {
-        self.0.stage.note(|| "frees its storage".to_string());
+        self.0.stage.note(|| "frees its storage");
         let oracle = self.0.stage.oracle();
         if oracle.watches(Property::NoAccessAfterFree) {
             let what = "the storage was freed while somebody was using its flags";
