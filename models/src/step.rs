@@ -87,7 +87,8 @@ impl Step {
 pub fn difference(before: &impl fmt::Debug, after: &impl fmt::Debug) -> String {
     let (before, after) = (format!("{before:?}"), format!("{after:?}"));
     let fields = fields(&before).zip(fields(&after));
-    let fields = fields.filter(|(old, new)| old.iter().map(|field| field.0).eq(new.iter().map(|field| field.0)));
+    let fields =
+        fields.filter(|(old, new)| old.iter().map(|field| field.0).eq(new.iter().map(|field| field.0)));
     let Some((old, new)) = fields else { return format!("{before} → {after}") };
     let changed = old.iter().zip(&new).filter(|(old, new)| old != new);
     let changed = changed.map(|((name, old), (_, new))| format!("{name} {old} → {new}"));

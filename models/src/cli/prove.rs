@@ -8,6 +8,7 @@ use clap::Args;
 use forcekill_models::designs::Design;
 use forcekill_models::protocol::Protocol;
 use forcekill_models::prove::{self, Options, Report};
+use forcekill_models::report::html::{self, Run};
 use forcekill_models::report::{json::Document, proofs, table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -33,6 +34,9 @@ pub(super) struct Arguments {
     /// Write the results to this file as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the results to this file as one page to read offline, with a drawing of every counterexample
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Rewrite the generated parts of this page (docs/PROOFS.md): what was proved, within which bounds
     #[arg(long, value_name = "FILE", conflicts_with_all = ["design", "property", "model", "size", "deep"])]
     page: Option<PathBuf>,
@@ -50,7 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
         ));
     }
     // Before hours of searching, and not after: a file that cannot be written is bad input.
-    if let Some(path) = &arguments.json {
+    for path in [&arguments.json, &arguments.html].into_iter().flatten() {
         is_writable(path)?;
     }
     if let Some(path) = &arguments.page {
@@ -68,7 +72,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
         bar.inc(1);
     });
     bar.finish_and_clear();
-    print(arguments.summary, &options, &report, started.elapsed());
+    let elapsed = started.elapsed();
+    print(arguments.summary, &options, &report, elapsed);
     if let Some(path) = &arguments.json {
         let text = serde_json::to_string_pretty(&Document::of(&report)).map_err(|error| error.to_string())?;
         write(path, &text)?;
@@ -77,11 +82,37 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
         rewrite(path, &report, write)?;
     }
     let shortcomings = shortcomings(&options, &report);
+    if let Some(path) = &arguments.html {
+        let run = Run {
+            command: arguments.command(),
+            designs: options.asked_designs(),
+            properties: options.asked_properties(),
+            seconds: elapsed.as_secs_f64(),
+            shortcomings: shortcomings.clone(),
+        };
+        write(path, &html::page(&report, &run)?)?;
+    }
     print_verdict(&shortcomings);
     Ok(if shortcomings.is_empty() { Ending::AsClaimed } else { Ending::ClaimFailed })
 }
 
 impl Arguments {
+    /// The command that makes the same searches.
+    fn command(&self) -> String {
+        let named = |option: &'static str, values: &[String]| {
+            values.iter().map(|value| format!(" --{option} {value}")).collect::<String>()
+        };
+        let sizes: Vec<_> = self.size.iter().map(u8::to_string).collect();
+        let chosen = [
+            ("design", &self.design),
+            ("property", &self.property),
+            ("model", &self.model),
+            ("size", &sizes),
+        ];
+        let chosen = chosen.map(|(option, values)| named(option, values)).concat();
+        format!("forcekill prove{chosen}{}", if self.deep { " --deep" } else { "" })
+    }
+
     fn options(&self) -> Result<Options, BadInput> {
         let known: Vec<_> =
             Protocol::Design(Design::Forcekill).cases().into_iter().map(|case| case.model()).collect();

@@ -438,7 +438,8 @@ impl<B: Backend> Platform for LifecycleModel<B> {
         }
         self.note(|| {
             let lines = &self.cast().lines;
-            let whose = target.as_ref().and_then(|line| lines.iter().position(|other| Arc::ptr_eq(other, line)));
+            let whose =
+                target.as_ref().and_then(|line| lines.iter().position(|other| Arc::ptr_eq(other, line)));
             let effects = whose.map(|index| Effect::Wakes(Role::Php(index).to_string()));
             Deed { what: "sends a wake".to_string(), effects: effects.into_iter().collect() }
         });

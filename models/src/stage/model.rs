@@ -466,7 +466,9 @@ impl<B: Backend, T: MonitorValue> Monitor<T> for ModelMonitor<B, T> {
     fn with<R: Answer>(&self, change: impl Fn(&mut T) -> R) -> R {
         let at = Location::caller();
         let change = |value: &mut T| {
-            self.model.note_at(at, || Deed::with("says that the run has ended", Effect::Changes(LAST_RUN.to_string())));
+            self.model.note_at(at, || {
+                Deed::with("says that the run has ended", Effect::Changes(LAST_RUN.to_string()))
+            });
             change(value)
         };
         match self.model.0.expiry {
