@@ -8,13 +8,15 @@ mod engine;
 mod model;
 mod php;
 mod roles;
+mod slot_lock;
 mod watched;
 
 pub use career::{Career, Life};
 pub use engine::{Act, Memory, ModelEngine, Plan};
-pub use model::{LifecycleModel, Line, SlotLock, Slots};
+pub use model::{LifecycleModel, Line, Slots};
 pub use php::{Php, Script};
 pub use roles::Role;
+pub use slot_lock::SlotLock;
 pub use watched::WatchedMonitor;
 
 use std::sync::atomic::AtomicBool;

@@ -9,6 +9,7 @@ mod explore_backend;
 mod kernel;
 mod loom_backend;
 mod model;
+mod primitives;
 #[cfg(unix)]
 mod real;
 mod shuttle_backend;

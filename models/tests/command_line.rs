@@ -37,6 +37,7 @@ fn bad_input_is_one_clear_line() {
         (&["prove", "--model", "fashion"], "unknown model 'fashion'"),
         (&["prove", "--property", "latch-holds"], "no model settles"),
         (&["prove", "--model", "release-once", "--json", unwritable.to_str().unwrap()], "cannot write"),
+        (&["prove", "--model", "release-once", "--html", unwritable.to_str().unwrap()], "cannot write"),
         (&["prove", "--page", missing.to_str().unwrap()], "cannot rewrite"),
         (&["prove", "--page", unmarked.to_str().unwrap()], "no line '<!-- generated: table -->'"),
         (&["prove", "--page", unmarked.to_str().unwrap(), "--size", "1"], "cannot be used with"),

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use forcekill::platform::{Lock, Monitor, MonitorValue};
+use forcekill::platform::{Monitor, MonitorValue};
 use forcekill::roster::Roster;
 use forcekill::runtime::Waiting;
 use forcekill::state::{Actor, TRANSITIONS};
@@ -15,7 +15,7 @@ use forcekill::steps::Steps;
 use forcekill::thread::Lifecycle;
 use forcekill::{Obstacle, OwnedFlags, Platform, ResendPolicy, SpawnError, State, States, Thread, Wake};
 
-use super::{Memory, Role, Scene, WatchedMonitor};
+use super::{Memory, Role, Scene, SlotLock, WatchedMonitor};
 use crate::oracle::Oracle;
 use crate::property::Property;
 use crate::stage::Backend;
@@ -559,29 +559,5 @@ impl<B: Backend> Scene for LifecycleModel<B> {
 
     fn note<D: Into<Deed>>(&self, what: impl FnOnce() -> D) {
         self.note_at(Location::caller(), what);
-    }
-}
-
-/// A slot's lock, which is a step of the search or is not.
-pub enum SlotLock<B: Backend, T: Send + Sync + 'static> {
-    /// The backend's.
-    Seen(B::Lock<T>),
-    /// The standard library's. No section of it holds a step, so it is never contended.
-    Unseen(RwLock<T>),
-}
-
-impl<B: Backend, T: Send + Sync + 'static> Lock<T> for SlotLock<B, T> {
-    fn shared<R>(&self, section: impl FnOnce(&T) -> R) -> R {
-        match self {
-            Self::Seen(lock) => lock.shared(section),
-            Self::Unseen(lock) => section(&lock.read().unwrap_or_else(PoisonError::into_inner)),
-        }
-    }
-
-    fn exclusive<R>(&self, section: impl FnOnce(&mut T) -> R) -> R {
-        match self {
-            Self::Seen(lock) => lock.exclusive(section),
-            Self::Unseen(lock) => section(&mut lock.write().unwrap_or_else(PoisonError::into_inner)),
-        }
     }
 }

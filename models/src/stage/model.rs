@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use forcekill::platform::{Answer, Flag, Lock, Monitor, MonitorValue};
+use forcekill::platform::MonitorValue;
 use forcekill::{Obstacle, Platform, ResendPolicy, SpawnError, Wake};
 
 use super::backend::{Backend, Gate, Look};
 use super::kernel::{Delivery, Kernel, Progress, Serial, Target};
+use super::primitives::{ModelMonitor, NamedFlag, SlotLock};
 use super::{Call, Returned, Stage, WAKE_WAS_PENDING};
 use crate::oracle::Oracle;
 use crate::property::Property;
@@ -73,10 +74,10 @@ struct World<B: Backend> {
 }
 
 #[derive(Clone, Debug)]
-struct Current {
-    name: &'static str,
+pub(super) struct Current {
+    pub(super) name: &'static str,
     os_thread: Option<Serial>,
-    waits: u32,
+    pub(super) waits: u32,
 }
 
 impl<B: Backend> Model<B> {
@@ -89,13 +90,13 @@ impl<B: Backend> Model<B> {
         Self(Arc::new(World { backend, slice, kernel_gate, kernel, oracle, expiry, begun, threads }))
     }
 
-    fn current<R>(&self, section: impl FnOnce(&mut Current) -> R) -> R {
+    pub(super) fn current<R>(&self, section: impl FnOnce(&mut Current) -> R) -> R {
         let mut threads = self.0.threads.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = || Current { name: "main", os_thread: None, waits: 0 };
         section(threads.entry(self.0.backend.current()).or_insert_with(fresh))
     }
 
-    fn kernel<R>(&self, section: impl FnOnce(&mut Kernel) -> R) -> R {
+    pub(super) fn kernel<R>(&self, section: impl FnOnce(&mut Kernel) -> R) -> R {
         section(&mut self.0.kernel.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -105,8 +106,16 @@ impl<B: Backend> Model<B> {
     }
 
     /// Keeps a step that this line of the source takes.
-    fn note_at<D: Into<Deed>>(&self, at: &'static Location<'static>, what: impl FnOnce() -> D) {
+    pub(super) fn note_at<D: Into<Deed>>(&self, at: &'static Location<'static>, what: impl FnOnce() -> D) {
         self.0.oracle.step(at, || self.current(|current| current.name.to_string()), what);
+    }
+
+    pub(super) fn expiry(&self) -> Expiry {
+        self.0.expiry
+    }
+
+    pub(super) fn kernel_gate(&self) -> &B::Gate<()> {
+        &self.0.kernel_gate
     }
 
     fn os_thread_serial(&self) -> Serial {
@@ -135,16 +144,15 @@ impl<B: Backend> Platform for Model<B> {
     type WakeTarget = Target;
 
     fn flag(&self, value: bool) -> NamedFlag<B> {
-        // The library's own flag (`Occupant::killed`) is only touched with the slot's lock held, whose steps order it.
-        NamedFlag { bit: Bit::Unseen(AtomicBool::new(value)), name: None, model: self.clone() }
+        NamedFlag::unseen(self, value)
     }
 
     fn lock<T: Send + Sync + 'static>(&self, value: T) -> SlotLock<B, T> {
-        SlotLock { lock: self.0.backend.lock(value), model: self.clone() }
+        SlotLock::new(self, self.0.backend.lock(value))
     }
 
     fn monitor<T: MonitorValue>(&self, value: T) -> ModelMonitor<B, T> {
-        ModelMonitor { value: Mutex::new(value), gate: self.0.backend.gate(()), model: self.clone() }
+        ModelMonitor::new(self, self.0.backend.gate(()), value)
     }
 
     fn spawn(&self, body: impl FnOnce() + Send + 'static) -> Result<(), SpawnError> {
@@ -227,12 +235,8 @@ impl<B: Backend> Stage for Model<B> {
     }
 
     fn named_flag(&self, name: &'static str) -> NamedFlag<B> {
-        let bit = match self.0.slice.flags {
-            true => Bit::Seen(self.0.backend.flag(false)),
-            false => Bit::Unseen(AtomicBool::new(false)),
-        };
-        let owner = self.current(|current| current.name);
-        NamedFlag { bit, name: Some((name, owner)), model: self.clone() }
+        let seen = self.0.slice.flags.then(|| self.0.backend.flag(false));
+        NamedFlag::named(self, name, seen)
     }
 
     fn freed_cell(&self) -> B::Freed {
@@ -335,188 +339,5 @@ impl<B: Backend> Stage for Model<B> {
 
     fn note<D: Into<Deed>>(&self, what: impl FnOnce() -> D) {
         self.note_at(Location::caller(), what);
-    }
-}
-
-/// A flag with a name for traces.
-pub struct NamedFlag<B: Backend> {
-    bit: Bit<B>,
-    /// What it is called, and whose thread's it is.
-    name: Option<(&'static str, &'static str)>,
-    model: Model<B>,
-}
-
-enum Bit<B: Backend> {
-    /// Its operations are steps of the search.
-    Seen(B::Flag),
-    /// What is watched cannot depend on it.
-    Unseen(AtomicBool),
-}
-
-impl<B: Backend> NamedFlag<B> {
-    #[track_caller]
-    fn note(&self, what: &str, value: bool) {
-        if let Some((name, _)) = self.name {
-            self.model.note(|| format!("{what} {name} = {value}"));
-        }
-    }
-
-    /// Raising a flag of another thread's is a kill.
-    #[track_caller]
-    fn note_store(&self, value: bool) {
-        let Some((name, owner)) = self.name else { return };
-        self.model.note(|| {
-            let what = format!("sets {name} = {value}");
-            let is_own = self.model.current(|current| current.name == owner);
-            match value && !is_own {
-                true => Deed::with(what, Effect::Kills(owner.to_string())),
-                false => what.into(),
-            }
-        });
-    }
-}
-
-impl<B: Backend> Flag for NamedFlag<B> {
-    #[track_caller]
-    fn load(&self, order: Ordering) -> bool {
-        let value = match &self.bit {
-            Bit::Seen(bit) => bit.load(order),
-            Bit::Unseen(bit) => bit.load(SeqCst),
-        };
-        self.note("reads", value);
-        value
-    }
-
-    #[track_caller]
-    fn store(&self, value: bool, order: Ordering) {
-        match &self.bit {
-            Bit::Seen(bit) => bit.store(value, order),
-            Bit::Unseen(bit) => bit.store(value, SeqCst),
-        }
-        self.note_store(value);
-    }
-
-    #[track_caller]
-    fn swap(&self, value: bool, order: Ordering) -> bool {
-        let old = match &self.bit {
-            Bit::Seen(bit) => bit.swap(value, order),
-            Bit::Unseen(bit) => bit.swap(value, SeqCst),
-        };
-        self.note("takes", old);
-        old
-    }
-}
-
-/// A read-write lock of the checker's, with a line in the trace.
-pub struct SlotLock<B: Backend, T: Send + Sync + 'static> {
-    lock: B::Lock<T>,
-    model: Model<B>,
-}
-
-impl<B: Backend, T: Send + Sync + 'static> Lock<T> for SlotLock<B, T> {
-    #[track_caller]
-    fn shared<R>(&self, section: impl FnOnce(&T) -> R) -> R {
-        let at = Location::caller();
-        self.lock.shared(|value| {
-            self.model.note_at(at, || "locks the slot, shared");
-            section(value)
-        })
-    }
-
-    #[track_caller]
-    fn exclusive<R>(&self, section: impl FnOnce(&mut T) -> R) -> R {
-        let at = Location::caller();
-        self.lock.exclusive(|value| {
-            self.model.note_at(at, || "locks the slot, alone");
-            section(value)
-        })
-    }
-}
-
-/// What traces call the monitor that tells which run has ended, the only one that races of the slot wait at.
-const LAST_RUN: &str = "the last run that ended";
-const STOPS: &str = "stops waiting: the run has ended";
-const IN_VAIN: &str = "waits in vain";
-
-/// A monitor whose waits expire as [`Expiry`] says.
-pub struct ModelMonitor<B: Backend, T> {
-    // Only touched with a gate held, so never contended; the gates are what the checker sees.
-    value: Mutex<T>,
-    gate: B::Gate<()>,
-    model: Model<B>,
-}
-
-impl<B: Backend, T> ModelMonitor<B, T> {
-    fn value<R>(&self, section: impl FnOnce(&mut T) -> R) -> R {
-        section(&mut self.value.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Whether this wait of the current thread is the early one.
-    fn is_early(&self, early: Option<u32>) -> bool {
-        let number = self.model.current(|current| {
-            current.waits += 1;
-            current.waits - 1
-        });
-        early == Some(number)
-    }
-}
-
-impl<B: Backend, T: MonitorValue> Monitor<T> for ModelMonitor<B, T> {
-    #[track_caller]
-    fn with<R: Answer>(&self, change: impl Fn(&mut T) -> R) -> R {
-        let at = Location::caller();
-        let change = |value: &mut T| {
-            self.model.note_at(at, || {
-                Deed::with("says that the run has ended", Effect::Changes(LAST_RUN.to_string()))
-            });
-            change(value)
-        };
-        match self.model.0.expiry {
-            Expiry::AnyTime => self.gate.change(|()| self.value(change)),
-            // Those who wait until the threads are stuck wait at the kernel's gate, the others look through this one. Both
-            // are held, so that the change is one step to either; nobody takes them in the other order.
-            Expiry::WhenStuck { .. } => {
-                self.gate.look(|()| self.model.0.kernel_gate.change(|()| self.value(change)))
-            }
-        }
-    }
-
-    fn wait<R: Answer>(&self, ready: impl Fn(&mut T) -> Option<R>) -> R {
-        let gate = match self.model.0.expiry {
-            Expiry::AnyTime => &self.gate,
-            Expiry::WhenStuck { .. } => &self.model.0.kernel_gate,
-        };
-        gate.wait(|()| self.value(&ready).map_or(Look::Unchanged, Look::Taken))
-    }
-
-    #[track_caller]
-    fn wait_until_or<R: Answer>(
-        &self,
-        _deadline: Duration,
-        ready: impl Fn(&mut T) -> Option<R>,
-        expired: impl Fn(&mut T) -> R,
-    ) -> R {
-        let in_vain = || self.value(&expired);
-        let (answer, how) = match self.model.0.expiry {
-            Expiry::WhenStuck { early } if !self.is_early(early) => {
-                self.model.0.kernel_gate.wait(|()| match self.value(&ready) {
-                    Some(answer) => Look::Ready((answer, STOPS)),
-                    None if self.model.kernel(|kernel| kernel.is_stuck()) => {
-                        Look::Ready((in_vain(), IN_VAIN))
-                    }
-                    None => Look::Unchanged,
-                })
-            }
-            // It may take something, so those who wait without a deadline must look again.
-            _ => self.gate.change(|()| match self.value(&ready) {
-                Some(answer) => (answer, STOPS),
-                None => (in_vain(), IN_VAIN),
-            }),
-        };
-        self.model.note(|| match how {
-            STOPS => Deed::with(how, Effect::Sees(LAST_RUN.to_string())),
-            _ => how.into(),
-        });
-        answer
     }
 }
