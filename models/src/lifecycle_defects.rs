@@ -8,13 +8,11 @@ use forcekill::platform::Monitor;
 use forcekill::state::Event;
 use forcekill::steps::Steps;
 use forcekill::thread::{Lifecycle, Told};
-use forcekill::{Fate, Lingering, OwnedFlags, Request, SpawnError, State, States, Thread};
-
-use crate::scene::Scene;
+use forcekill::{Fate, InterruptFlags, Lingering, Platform, Request, SpawnError, State, States, Thread};
 
 /// Reads the state, and sets Yielding in a critical section of its own, whatever has happened between.
-pub(crate) fn yields_by_plain_set<P: Scene, D: Steps<P, OwnedFlags>>(
-    thread: &Thread<P, OwnedFlags, D>,
+pub(crate) fn yields_by_plain_set<P: Platform, F: InterruptFlags<Flag = P::Flag>, D: Steps<P, F>>(
+    thread: &Thread<P, F, D>,
     seen: State,
 ) -> Result<(), Told> {
     if seen != State::Restarting {
@@ -25,8 +23,8 @@ pub(crate) fn yields_by_plain_set<P: Scene, D: Steps<P, OwnedFlags>>(
 }
 
 /// Waits, and when that was in vain sets Abandoned in a critical section of its own, whatever has happened between.
-pub(crate) fn abandons_by_plain_set<P: Scene, D: Steps<P, OwnedFlags>>(
-    thread: &Thread<P, OwnedFlags, D>,
+pub(crate) fn abandons_by_plain_set<P: Platform, F: InterruptFlags<Flag = P::Flag>, D: Steps<P, F>>(
+    thread: &Thread<P, F, D>,
     call: Call,
     deadline: Duration,
 ) -> Fate {
@@ -37,8 +35,8 @@ pub(crate) fn abandons_by_plain_set<P: Scene, D: Steps<P, OwnedFlags>>(
 }
 
 /// The safe request without a deadline.
-pub(crate) fn requests_without_deadline<P: Scene, D: Steps<P, OwnedFlags>>(
-    thread: &Thread<P, OwnedFlags, D>,
+pub(crate) fn requests_without_deadline<P: Platform, F: InterruptFlags<Flag = P::Flag>, D: Steps<P, F>>(
+    thread: &Thread<P, F, D>,
     event: Event,
 ) -> Request {
     let now = Duration::ZERO;
@@ -51,22 +49,22 @@ macro_rules! defect {
         $(#[$doc])+
         pub struct $name;
 
-        impl<P: Scene> Steps<P, OwnedFlags> for $name { $($steps)+ }
+        impl<P: Platform, F: InterruptFlags<Flag = P::Flag>> Steps<P, F> for $name { $($steps)+ }
     };
 }
 
 defect! {
     /// c1: the thread sets Yielding, and the drain sets Abandoned, each over whatever is there.
     PlainSets {
-        fn let_go(thread: &Thread<P, OwnedFlags, Self>) -> Result<(), Told> {
+        fn let_go(thread: &Thread<P, F, Self>) -> Result<(), Told> {
             yields_by_plain_set(thread, thread.state())
         }
 
-        fn stand_by(thread: &Thread<P, OwnedFlags, Self>) -> Result<(), Told> {
+        fn stand_by(thread: &Thread<P, F, Self>) -> Result<(), Told> {
             yields_by_plain_set(thread, thread.wait_for(States::LEAVING))
         }
 
-        fn wait_or_abandon(thread: &Thread<P, OwnedFlags, Self>, call: Call, end: Duration) -> Fate {
+        fn wait_or_abandon(thread: &Thread<P, F, Self>, call: Call, end: Duration) -> Fate {
             abandons_by_plain_set(thread, call, end)
         }
     }
@@ -75,11 +73,11 @@ defect! {
 defect! {
     /// c1, with the drain's side alone mended.
     YieldsByPlainSet {
-        fn let_go(thread: &Thread<P, OwnedFlags, Self>) -> Result<(), Told> {
+        fn let_go(thread: &Thread<P, F, Self>) -> Result<(), Told> {
             yields_by_plain_set(thread, thread.state())
         }
 
-        fn stand_by(thread: &Thread<P, OwnedFlags, Self>) -> Result<(), Told> {
+        fn stand_by(thread: &Thread<P, F, Self>) -> Result<(), Told> {
             yields_by_plain_set(thread, thread.wait_for(States::LEAVING))
         }
     }
@@ -88,7 +86,7 @@ defect! {
 defect! {
     /// c1, with the thread's side alone mended; and c2: a thread that has let go is abandoned.
     AbandonsByPlainSet {
-        fn wait_or_abandon(thread: &Thread<P, OwnedFlags, Self>, call: Call, end: Duration) -> Fate {
+        fn wait_or_abandon(thread: &Thread<P, F, Self>, call: Call, end: Duration) -> Fate {
             abandons_by_plain_set(thread, call, end)
         }
     }
@@ -97,7 +95,7 @@ defect! {
 defect! {
     /// n: the safe request waits for as long as it takes.
     RequestWithoutDeadline {
-        fn request(thread: &Thread<P, OwnedFlags, Self>, event: Event, _deadline: Duration) -> Request {
+        fn request(thread: &Thread<P, F, Self>, event: Event, _deadline: Duration) -> Request {
             requests_without_deadline(thread, event)
         }
     }
@@ -106,7 +104,7 @@ defect! {
 defect! {
     /// The safe request, which has no deadline, does not know Abandoned.
     RequestIgnoresAbandoned {
-        fn request(thread: &Thread<P, OwnedFlags, Self>, event: Event, _deadline: Duration) -> Request {
+        fn request(thread: &Thread<P, F, Self>, event: Event, _deadline: Duration) -> Request {
             requests_without_deadline(thread, event)
         }
 
@@ -119,7 +117,7 @@ defect! {
 defect! {
     /// The wait after the kill has no deadline.
     WaitsForTheKilled {
-        fn wait_or_abandon(thread: &Thread<P, OwnedFlags, Self>, call: Call, _end: Duration) -> Fate {
+        fn wait_or_abandon(thread: &Thread<P, F, Self>, call: Call, _end: Duration) -> Fate {
             waits_for_ever(thread, call)
         }
     }
@@ -180,12 +178,12 @@ defect! {
         }
 
         fn wait_for_leaver(
-            thread: &Thread<P, OwnedFlags, Self>,
+            thread: &Thread<P, F, Self>,
             call: Call,
             deadline: Duration,
             _phase: Phase,
         ) -> Option<Fate> {
-            let awaited = <Self as Steps<P, OwnedFlags>>::awaits(call);
+            let awaited = <Self as Steps<P, F>>::awaits(call);
             let came = |lifecycle: &mut Lifecycle| lifecycle.is_in(awaited).map(|_| Fate::Drained);
             thread.lifecycle().wait_until(deadline, came)
         }
@@ -196,7 +194,7 @@ defect! {
     /// a: the thread counts itself, when it has started.
     CountsInsideTheThread {
         fn spawn(
-            thread: &Thread<P, OwnedFlags, Self>,
+            thread: &Thread<P, F, Self>,
             lingering: &Lingering<P>,
             body: impl FnOnce() + Send + 'static,
         ) -> Result<(), SpawnError> {
@@ -207,7 +205,7 @@ defect! {
 
 impl CountsInsideTheThread {
     /// Starts a thread that counts itself.
-    pub(crate) fn count_inside<P: Scene>(
+    pub(crate) fn count_inside<P: Platform>(
         platform: &P,
         lingering: &Lingering<P>,
         body: impl FnOnce() + Send + 'static,
@@ -222,8 +220,8 @@ impl CountsInsideTheThread {
 }
 
 /// Waits for a thread that was killed, for as long as it takes.
-pub(crate) fn waits_for_ever<P: Scene, D: Steps<P, OwnedFlags>>(
-    thread: &Thread<P, OwnedFlags, D>,
+pub(crate) fn waits_for_ever<P: Platform, F: InterruptFlags<Flag = P::Flag>, D: Steps<P, F>>(
+    thread: &Thread<P, F, D>,
     call: Call,
 ) -> Fate {
     let awaited = D::awaits(call);

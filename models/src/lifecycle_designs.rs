@@ -11,7 +11,8 @@ use forcekill::steps::Steps;
 use forcekill::steps::runtime::RuntimeSteps;
 use forcekill::thread::Told;
 use forcekill::{
-    Fate, Lingering, OwnedFlags, Request, ResendPolicy, SpawnError, State, States, StillLingering, Thread,
+    Fate, InterruptFlags, Lingering, Platform, Request, ResendPolicy, SpawnError, State, States,
+    StillLingering, Thread,
 };
 
 use crate::designs::single;
@@ -20,7 +21,6 @@ use crate::lifecycle_defects::{
     yields_by_plain_set,
 };
 use crate::runtime_defects::{admits_anybody, quarantines_alone, waits_for_a_serving_thread};
-use crate::scene::Scene;
 
 /// What upstream's designs have in common: states are set, not exchanged; the safe request has no deadline; a thread counts
 /// itself; one signal is sent.
@@ -29,18 +29,18 @@ macro_rules! upstream {
         $(#[$doc])+
         pub struct $name;
 
-        impl<P: Scene> Steps<P, OwnedFlags> for $name {
+        impl<P: Platform, F: InterruptFlags<Flag = P::Flag>> Steps<P, F> for $name {
             /// `thread.state.Set(state.Yielding)`.
-            fn let_go(thread: &Thread<P, OwnedFlags, Self>) -> Result<(), Told> {
+            fn let_go(thread: &Thread<P, F, Self>) -> Result<(), Told> {
                 yields_by_plain_set(thread, thread.state())
             }
 
-            fn stand_by(thread: &Thread<P, OwnedFlags, Self>) -> Result<(), Told> {
+            fn stand_by(thread: &Thread<P, F, Self>) -> Result<(), Told> {
                 yields_by_plain_set(thread, thread.wait_for(States::LEAVING))
             }
 
             /// `RequestSafeStateChange`.
-            fn request(thread: &Thread<P, OwnedFlags, Self>, event: Event, _deadline: Duration) -> Request {
+            fn request(thread: &Thread<P, F, Self>, event: Event, _deadline: Duration) -> Request {
                 requests_without_deadline(thread, event)
             }
 
@@ -55,7 +55,7 @@ macro_rules! upstream {
 
             /// The count is raised at the entry of `php_thread`.
             fn spawn(
-                thread: &Thread<P, OwnedFlags, Self>,
+                thread: &Thread<P, F, Self>,
                 lingering: &Lingering<P>,
                 body: impl FnOnce() + Send + 'static,
             ) -> Result<(), SpawnError> {
@@ -70,7 +70,7 @@ macro_rules! upstream {
 upstream! {
     /// Pull request 2365: gives up on a thread by setting Abandoned, whatever is there.
     Pr2365Lifecycle {
-        fn wait_or_abandon(thread: &Thread<P, OwnedFlags, Self>, call: Call, end: Duration) -> Fate {
+        fn wait_or_abandon(thread: &Thread<P, F, Self>, call: Call, end: Duration) -> Fate {
             abandons_by_plain_set(thread, call, end)
         }
     }
@@ -79,7 +79,7 @@ upstream! {
 upstream! {
     /// What upstream merged: nobody is abandoned, and the wait after the kill has no deadline.
     Merged2365Lifecycle {
-        fn wait_or_abandon(thread: &Thread<P, OwnedFlags, Self>, call: Call, _end: Duration) -> Fate {
+        fn wait_or_abandon(thread: &Thread<P, F, Self>, call: Call, _end: Duration) -> Fate {
             waits_for_ever(thread, call)
         }
     }
@@ -88,7 +88,7 @@ upstream! {
 upstream! {
     /// The July attempt, #2573: abandons as the pull request does.
     Attempt2573Lifecycle {
-        fn wait_or_abandon(thread: &Thread<P, OwnedFlags, Self>, call: Call, end: Duration) -> Fate {
+        fn wait_or_abandon(thread: &Thread<P, F, Self>, call: Call, end: Duration) -> Fate {
             abandons_by_plain_set(thread, call, end)
         }
     }
@@ -99,17 +99,17 @@ upstream! {
 /// has taken is not settled; an index comes back with the next start alone.
 macro_rules! upstream_runtime {
     ($name:ident { $($own:item)* }) => {
-        impl<P: Scene> RuntimeSteps<P, OwnedFlags> for $name {
+        impl<P: Platform, F: InterruptFlags<Flag = P::Flag>> RuntimeSteps<P, F> for $name {
             fn admit(roster: &P::Monitor<Roster>, generation: u32, life: Life) -> Option<Pool> {
                 admits_anybody::<P>(roster, generation, life)
             }
 
-            fn begin_request(thread: &Thread<P, OwnedFlags, Self>) -> bool {
+            fn begin_request(thread: &Thread<P, F, Self>) -> bool {
                 let _ = thread.state();
                 true
             }
 
-            fn wait_booted(thread: &Thread<P, OwnedFlags, Self>, _deadline: Duration) -> Option<State> {
+            fn wait_booted(thread: &Thread<P, F, Self>, _deadline: Duration) -> Option<State> {
                 waits_for_a_serving_thread(thread)
             }
 

@@ -9,10 +9,9 @@ use forcekill::roster::{Claim, Life, Phase, Pool, Roster, Rules};
 use forcekill::runtime::Waiting;
 use forcekill::steps::Steps;
 use forcekill::steps::runtime::{NoInit, RuntimeSteps};
-use forcekill::{Fate, Lingering, OwnedFlags, Platform, State, States, StillLingering, Thread};
+use forcekill::{Fate, InterruptFlags, Lingering, Platform, State, States, StillLingering, Thread};
 
 use crate::lifecycle_defects::CountsInsideTheThread;
-use crate::scene::Scene;
 
 /// Serves whatever there is, as upstream's threads do, which are not asked whether they may enter.
 pub(crate) fn admits_anybody<P: Platform>(
@@ -34,8 +33,8 @@ pub(crate) fn quarantines_alone<P: Platform>(
 }
 
 /// Waits without a deadline for the states of a thread that serves, as upstream's boot does.
-pub(crate) fn waits_for_a_serving_thread<P: Scene, D: Steps<P, OwnedFlags>>(
-    thread: &Thread<P, OwnedFlags, D>,
+pub(crate) fn waits_for_a_serving_thread<P: Platform, F: InterruptFlags<Flag = P::Flag>, D: Steps<P, F>>(
+    thread: &Thread<P, F, D>,
 ) -> Option<State> {
     Some(thread.wait_for(States::STABLE.with(State::Reserved)))
 }
@@ -46,8 +45,8 @@ macro_rules! defect {
         $(#[$doc])+
         pub struct $name;
 
-        impl<P: Scene> Steps<P, OwnedFlags> for $name { $($($own)+)? }
-        impl<P: Scene> RuntimeSteps<P, OwnedFlags> for $name { $($steps)* }
+        impl<P: Platform, F: InterruptFlags<Flag = P::Flag>> Steps<P, F> for $name { $($($own)+)? }
+        impl<P: Platform, F: InterruptFlags<Flag = P::Flag>> RuntimeSteps<P, F> for $name { $($steps)* }
     };
 }
 
@@ -63,7 +62,7 @@ defect! {
 defect! {
     /// A thread serves what it has taken, whatever was asked of it meanwhile.
     BeginsWhateverWasAsked {
-        fn begin_request(thread: &Thread<P, OwnedFlags, Self>) -> bool {
+        fn begin_request(thread: &Thread<P, F, Self>) -> bool {
             let _ = thread.state();
             true
         }
@@ -152,8 +151,8 @@ defect! {
             })
         }
     } and {
-        fn wait_or_abandon(thread: &Thread<P, OwnedFlags, Self>, call: Call, deadline: Duration) -> Fate {
-            let awaited = <Self as Steps<P, OwnedFlags>>::awaits(call);
+        fn wait_or_abandon(thread: &Thread<P, F, Self>, call: Call, deadline: Duration) -> Fate {
+            let awaited = <Self as Steps<P, F>>::awaits(call);
             thread.lifecycle().wait_until_or(
                 deadline,
                 |lifecycle| lifecycle.is_in(awaited).map(|state| call.fate(state)),
@@ -172,7 +171,7 @@ defect! {
 defect! {
     /// g: a thread that is not healthy is replaced, whatever was asked of it.
     RebootsWhateverWasAsked {
-        fn reboots(thread: &Thread<P, OwnedFlags, Self>) -> bool {
+        fn reboots(thread: &Thread<P, F, Self>) -> bool {
             thread.with(|lifecycle| lifecycle.overwrite(State::Rebooting, Duration::ZERO));
             true
         }
@@ -255,10 +254,10 @@ defect! {
 defect! {
     /// p: init does not look for a thread that is Done, and has no deadline.
     BootWaitMissesDone {
-        fn wait_booted(thread: &Thread<P, OwnedFlags, Self>, _deadline: Duration) -> Option<State> {
+        fn wait_booted(thread: &Thread<P, F, Self>, _deadline: Duration) -> Option<State> {
             waits_for_a_serving_thread(thread)
         }
     }
 }
 
-impl<P: Scene> RuntimeSteps<P, OwnedFlags> for CountsInsideTheThread {}
+impl<P: Platform, F: InterruptFlags<Flag = P::Flag>> RuntimeSteps<P, F> for CountsInsideTheThread {}
