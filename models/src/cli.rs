@@ -5,6 +5,7 @@ mod diagram;
 mod explain;
 mod prove;
 mod replay;
+mod simulate;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Play one failing execution again, step by step
     Replay(replay::Arguments),
+    /// Play the whole runtime in virtual time, with faults, again and again
+    Simulate(simulate::Arguments),
     /// Get real threads stuck in real system calls, and end them
     Demo(demo::Arguments),
     /// Print the diagram of the states of a PHP thread, made from the table that the library enforces
@@ -61,6 +64,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Prove(arguments) => prove::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Diagram(arguments) => diagram::run(&arguments),
     };

@@ -22,6 +22,8 @@ pub mod runtimes;
 pub mod scene;
 pub mod schedule;
 pub mod search;
+pub mod sim;
 pub mod stage;
 pub mod step;
 pub mod subject;
+pub mod trace;

@@ -6,12 +6,13 @@ use std::path::Path;
 use clap::Args;
 use forcekill_models::explain;
 use forcekill_models::schedule::Schedule;
+use forcekill_models::sim::failure::Failure;
 
 use super::{BadInput, Ending};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A schedule (`fk1:...`), or a file that holds one
+    /// A schedule (`fk1:...`), or a file that holds one, or a failure of `simulate`
     schedule: String,
 }
 
@@ -19,7 +20,11 @@ pub(super) struct Arguments {
 const MOST_BYTES: u64 = 1 << 20;
 
 pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
-    let schedule: Schedule = read(&arguments.schedule)?.parse()?;
+    let text = read(&arguments.schedule)?;
+    if Failure::is_meant(&text) {
+        return simulated(&Failure::parse(&text)?);
+    }
+    let schedule: Schedule = text.parse()?;
     let again = schedule.replay()?;
     match again.violation {
         Some(violation) => {
@@ -28,6 +33,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
         }
         None => {
             println!("{} did not break this time: the schedule is of other code", schedule.property);
+            Ok(Ending::ClaimFailed)
+        }
+    }
+}
+
+/// A failure of a simulation.
+fn simulated(failure: &Failure) -> Result<Ending, BadInput> {
+    let replayed = failure.replay()?;
+    let (simulated, property) = failure.parts()?;
+    match replayed.outcome.violation.filter(|_| replayed.again) {
+        Some(violation) => {
+            println!("{}", explain::draw(&replayed.story, &violation));
+            Ok(Ending::AsClaimed)
+        }
+        None => {
+            println!("{property} did not break this time: the failure is of another {simulated}");
             Ok(Ending::ClaimFailed)
         }
     }
