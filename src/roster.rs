@@ -248,15 +248,21 @@ impl Roster {
         }
     }
 
-    /// A scaled thread is to become inactive; `false` if it has something else before it, or is gone.
+    /// A scaled thread is to become inactive; `false` if it has something else before it, is gone, or is one of those that its pool
+    /// is to have: where a thread was abandoned, or has given up, a scaled one stands in for it.
     pub fn retire(&mut self, generation: u32, life: Life) -> bool {
-        match self.usage_of(generation, life) {
-            Some(Usage::Taken { next, scaled: true, .. }) if next.is_none() => {
-                *next = Some(Pool::Inactive);
-                true
-            }
-            _ => false,
+        let pool = match self.usage_of(generation, life) {
+            Some(Usage::Taken { pool, next: None, scaled: true }) => *pool,
+            _ => return false,
+        };
+        let wanted = pool.number().and_then(|number| self.wanted.get(number)).copied().unwrap_or(0);
+        if self.count(pool) <= wanted {
+            return false;
         }
+        if let Some(Usage::Taken { next, .. }) = self.usage_of(generation, life) {
+            *next = Some(Pool::Inactive);
+        }
+        true
     }
 
     /// The thread takes up what it is to serve, before it starts to; `None` if it is to exit, because the runtime is not up any
