@@ -155,6 +155,11 @@ fn load(random: &mut Random, hours: u32) -> Vec<Op> {
             40 => ops.push(op(2, 0, Call::ScaleDown)),
             // What is stuck comes back now and then, or a quarantine would fill up once and stay full.
             10 | 30 | 50 => ops.push(op(0, 0, Call::LetGo)),
+            // A boot that fails fails an init of so many threads: it is tried again.
+            5 | 15 | 25 | 35 | 45 | 55 => {
+                ops.push(op(0, 0, Call::CompleteTeardown));
+                ops.push(op(0, 0, Call::Init(0)));
+            }
             59 if minute % 240 == 239 => {
                 ops.push(op(0, 0, Call::ShutDown));
                 ops.push(op(0, 60_000, Call::CompleteTeardown));

@@ -375,7 +375,8 @@ impl Engine<Sim> for SimEngine {
             }
             world::with(|world| {
                 let is_callback = |on| matches!(on, Wait::Call { callback: true, .. });
-                for id in 0..world.threads.len() as ThreadId {
+                for nth in 0..world.live.len() {
+                    let id = world.live[nth];
                     if world.threads[id as usize].role == Role::Php(thread)
                         && world.wake_if(id, is_callback, Woken::Notified)
                     {

@@ -229,11 +229,10 @@ impl World {
     /// Every caller but those of requests has returned: what an abandoned thread has begun is settled.
     fn judge_waiting_requests(&mut self) {
         let waiting = |id: &ThreadId| match self.threads[*id as usize].role {
-            Role::Dispatcher(nth) if !self.is_done(*id) => Some(nth as u32 + 1),
+            Role::Dispatcher(nth) => Some(nth as u32 + 1),
             _ => None,
         };
-        let ids = 0..self.threads.len() as ThreadId;
-        let lost = ids.filter_map(|id| waiting(&id)).find(|request| self.is_with_an_abandoned(*request));
+        let lost = self.live.iter().filter_map(waiting).find(|request| self.is_with_an_abandoned(*request));
         if let Some(request) = lost {
             self.violate(Property::RequestsSettle, || {
                 format!("request {request} waits for a thread that was abandoned")
@@ -245,14 +244,14 @@ impl World {
     fn live_os_threads(&self) -> usize {
         let is_of_library = |id: &ThreadId| {
             let role = self.threads[*id as usize].role;
-            matches!(role, Role::Php(_) | Role::Scaler) && !self.is_done(*id)
+            matches!(role, Role::Php(_) | Role::Scaler)
         };
-        (0..self.threads.len() as ThreadId).filter(is_of_library).count()
+        self.live.iter().copied().filter(is_of_library).count()
     }
 
     fn is_anybody_stuck(&self) -> bool {
         let is_stuck = |id| matches!(self.waits(id), Some(Wait::Call { .. } | Wait::Interrupt(_)));
-        (0..self.threads.len() as ThreadId).any(is_stuck)
+        self.live.iter().copied().any(is_stuck)
     }
 
     fn states_of(&self, threads: impl Iterator<Item = usize>) -> Vec<State> {
@@ -270,7 +269,7 @@ impl World {
             let waits = matches!(self.waits(id), Some(Wait::Object(_)));
             thread.role == Role::Php(index) && waits && thread.waits_since_ns < since_ns
         };
-        (0..self.threads.len() as ThreadId).any(is_idle)
+        self.live.iter().copied().any(is_idle)
     }
 
     /// What the library tells.

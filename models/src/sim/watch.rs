@@ -189,14 +189,15 @@ impl World {
             is_of_index && matches!(self.waits(*id), Some(Wait::Object(_)))
         };
         let was_asked = matches!(left, State::Restarting | State::ShuttingDown);
-        if was_asked && (0..self.threads.len() as ThreadId).any(|id| waits_for_orders(&id)) {
+        if was_asked && self.live.iter().any(waits_for_orders) {
             let name = Role::Php(index);
             self.violate(Property::LateUnwindIsSafe, || {
                 format!("{name} is abandoned, and only waits to be told")
             });
         }
         let of_index = |thread: &&SimThread| thread.role == Role::Php(index) && thread.signals.run != 0;
-        let Some(thread) = self.threads.iter().rev().find(of_index) else { return };
+        let mut live = self.live.iter().rev().map(|id| &self.threads[*id as usize]);
+        let Some(thread) = live.find(of_index) else { return };
         let effort = thread.signals.effort;
         let is_killable = self.engine.killable.contains(&thread.signals.run);
         let was_held = thread.held_ns != effort.held_ns || self.is_caller_late();
@@ -311,7 +312,7 @@ impl World {
 
     /// Nobody can run, and no deadline will come.
     pub(super) fn deadlocked(&mut self) {
-        let left: Vec<_> = (0..self.threads.len() as ThreadId).filter(|id| !self.is_done(*id)).collect();
+        let left = self.live.clone();
         if left.is_empty() {
             return;
         }

@@ -38,6 +38,8 @@ pub(super) struct World {
     /// At which step the clock moved last.
     moved_at: u64,
     pub(super) threads: Vec<SimThread>,
+    /// Those that have not ended, in the order in which they were started.
+    pub(super) live: Vec<ThreadId>,
     ready: VecDeque<ThreadId>,
     timers: BinaryHeap<Reverse<Timer>>,
     timers_made: u64,
@@ -194,6 +196,7 @@ impl World {
             steps: 0,
             moved_at: 0,
             threads: Vec::new(),
+            live: Vec::new(),
             ready: VecDeque::new(),
             timers: BinaryHeap::new(),
             timers_made: 0,
@@ -227,6 +230,7 @@ impl World {
             locks: 0,
             source: None,
         });
+        self.live.push(id);
         self.ready.push_back(id);
         self.recorder.mix(u64::from(id));
         id
@@ -349,14 +353,15 @@ impl World {
 
     /// Wakes everybody who waits for this.
     pub(super) fn wake_all(&mut self, is: impl Fn(Wait) -> bool, woken: Woken) {
-        for id in 0..self.threads.len() as ThreadId {
-            self.wake_if(id, &is, woken);
+        for nth in 0..self.live.len() {
+            self.wake_if(self.live[nth], &is, woken);
         }
     }
 
     /// A thread has come to its end.
     pub(super) fn finished(&mut self, id: ThreadId) {
         self.threads[id as usize].status = Status::Done;
+        self.live.retain(|live| *live != id);
         for joiner in std::mem::take(&mut self.joining) {
             if !self.wake_if(joiner, |on| on == Wait::Join(id), Woken::Notified) {
                 self.joining.push(joiner);
@@ -377,8 +382,7 @@ impl World {
 
     /// Whoever is left, those that hold locks first: others may wait for them.
     pub(super) fn left_over(&self) -> Vec<ThreadId> {
-        let mut left: Vec<_> =
-            (0..self.threads.len() as ThreadId).rev().filter(|id| !self.is_done(*id)).collect();
+        let mut left: Vec<_> = self.live.iter().rev().copied().collect();
         left.sort_by_key(|id| Reverse(self.threads[*id as usize].locks));
         left
     }
@@ -426,10 +430,11 @@ impl World {
                 self.threads[id as usize].held_ns += by;
             }
             // Whoever waits for a lock is held up with the one that has it.
-            for thread in
-                self.threads.iter_mut().filter(|thread| matches!(thread.status, Status::Waits(Wait::Lock(_))))
-            {
-                thread.held_ns += by;
+            for nth in 0..self.live.len() {
+                let id = self.live[nth];
+                if matches!(self.waits(id), Some(Wait::Lock(_))) {
+                    self.threads[id as usize].held_ns += by;
+                }
             }
             let to = self.clock_ns + by;
             self.move_clock(to);
