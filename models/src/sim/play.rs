@@ -40,6 +40,8 @@ struct Known<S: RuntimeSteps<Sim, SimFlags>> {
     is_latched: bool,
     /// How many completions of a teardown have begun.
     completions: u32,
+    /// How many of them are under way.
+    completing: u32,
     requests: u32,
     dispatchers: Vec<ThreadId>,
 }
@@ -121,8 +123,14 @@ fn ns(time: Duration) -> u64 {
 impl<S: RuntimeSteps<Sim, SimFlags>> Stand<S> {
     pub(super) fn new(scenario: Arc<Scenario>) -> Self {
         let process = Process::new(Sim, SimEngine, observe);
-        let known =
-            Known { runtime: None, is_latched: false, completions: 0, requests: 0, dispatchers: Vec::new() };
+        let known = Known {
+            runtime: None,
+            is_latched: false,
+            completions: 0,
+            completing: 0,
+            requests: 0,
+            dispatchers: Vec::new(),
+        };
         Self { process, scenario, known: Arc::new(Mutex::new(known)) }
     }
 
@@ -192,7 +200,9 @@ impl<S: RuntimeSteps<Sim, SimFlags>> Stand<S> {
         let shapes = &self.scenario.shapes;
         let config = shapes[(shape as usize).min(shapes.len() - 1)].config();
         let valid = config.clone().validated().expect("a simulation's configurations make sense");
-        let (was_latched, completions) = self.known(|known| (known.is_latched, known.completions));
+        // While a teardown is being completed, an init may wait for that.
+        let (was_latched, completions) =
+            self.known(|known| (known.is_latched && known.completing == 0, known.completions));
         let kill = valid.limits().kill();
         world::with(|world| {
             world.engine.most_sends = kill.sends();
@@ -317,7 +327,9 @@ impl<S: RuntimeSteps<Sim, SimFlags>> Stand<S> {
     /// Completes a teardown.
     pub(super) fn complete_teardown(&self) {
         plays(Role::Teardown);
-        self.known(|known| known.completions += 1);
+        self.known(|known| {
+            (known.completions, known.completing) = (known.completions + 1, known.completing + 1)
+        });
         match self.process.complete_teardown() {
             Ok(()) => {
                 reach("a teardown was completed");
@@ -326,8 +338,7 @@ impl<S: RuntimeSteps<Sim, SimFlags>> Stand<S> {
             Err(TeardownError::StillLingering(_)) => reach("a teardown could not be completed yet"),
             Err(_) => {}
         }
-        // Those that saw an earlier latch cannot tell whose it is now.
-        self.known(|known| known.completions += 1);
+        self.known(|known| known.completing -= 1);
     }
 
     /// A request, by a thread of its own.
@@ -345,9 +356,9 @@ impl<S: RuntimeSteps<Sim, SimFlags>> Stand<S> {
 
     /// A request by the current thread; whether it was answered.
     pub(super) fn serve(&self, runtime: &SimRuntime<S>, worker: bool, request: u32) -> bool {
-        let (began_ns, held_ns) = world::with(|world| {
+        let (began_ns, jumped_ns) = world::with(|world| {
             world.record(Kind::Call, || format!("request {request}"));
-            (world.clock_ns, world.current().held_ns)
+            (world.clock_ns, world.jumped_ns)
         });
         let result = runtime.dispatch(worker.then_some(WORKER), request);
         let begun = world::with(|world| {
@@ -374,7 +385,7 @@ impl<S: RuntimeSteps<Sim, SimFlags>> Stand<S> {
                         format!("request {request} was rejected ({}), and was begun", rejected.reason)
                     });
                 }
-                self.judge_rejection(runtime, worker, rejected.reason, (request, began_ns, held_ns));
+                self.judge_rejection(runtime, worker, rejected.reason, (request, began_ns, jumped_ns));
             }
         }
         false
@@ -393,7 +404,7 @@ impl<S: RuntimeSteps<Sim, SimFlags>> Stand<S> {
         runtime: &SimRuntime<S>,
         worker: bool,
         reason: forcekill::Rejection,
-        (request, began_ns, held_ns): (u32, u64, u64),
+        (request, began_ns, jumped_ns): (u32, u64, u64),
     ) {
         use forcekill::Rejection;
         match reason {
@@ -408,8 +419,8 @@ impl<S: RuntimeSteps<Sim, SimFlags>> Stand<S> {
         }
         let most_ns = ns(runtime.config().max_wait());
         let took_ns = world::with(|world| {
-            let held_ns = world.current().held_ns - held_ns;
-            (world.clock_ns - began_ns).saturating_sub(held_ns)
+            // A thread that has taken it may have been held up before it handed it back.
+            (world.clock_ns - began_ns).saturating_sub(world.jumped_ns - jumped_ns)
         });
         if took_ns > most_ns {
             violate(Property::RequestsSettle, || {

@@ -35,6 +35,8 @@ pub(super) struct Stop;
 pub(super) struct World {
     pub(super) clock_ns: u64,
     pub(super) steps: u64,
+    /// By how much the schedule has moved the clock in all.
+    pub(super) jumped_ns: u64,
     /// At which step the clock moved last.
     moved_at: u64,
     pub(super) threads: Vec<SimThread>,
@@ -194,6 +196,7 @@ impl World {
         Self {
             clock_ns: START_NS,
             steps: 0,
+            jumped_ns: 0,
             moved_at: 0,
             threads: Vec::new(),
             live: Vec::new(),
@@ -436,6 +439,7 @@ impl World {
                     self.threads[id as usize].held_ns += by;
                 }
             }
+            self.jumped_ns += by;
             let to = self.clock_ns + by;
             self.move_clock(to);
         }
