@@ -106,7 +106,9 @@ impl<P: Platform, Q: Send + 'static, A: Send + 'static> Queue<P, Q, A> {
             |waiting| waiting.settled(id).map(Some),
             |waiting| waiting.give_up(id),
         );
-        in_time.unwrap_or_else(|| self.waiting.wait(|waiting| waiting.settled(id)))
+        // Its thread may hand it back, and there may be nobody else to take it: its time is over then.
+        let settled = |waiting: &mut Waiting<Q, A>| waiting.settled(id).or_else(|| waiting.give_up(id));
+        in_time.unwrap_or_else(|| self.waiting.wait(settled))
     }
 }
 
