@@ -20,6 +20,8 @@ mod std_sync;
 
 #[cfg(unix)]
 pub(crate) mod unix;
+#[cfg(windows)]
+mod windows;
 
 pub use native::{Native, NativeConfig, NativeTarget};
 pub use std_sync::{StdCondition, StdLock, StdMonitor};
@@ -164,11 +166,11 @@ pub enum Wake {
     Sent,
     /// The system had no room for it just now (`EAGAIN`: the queue of real-time signals is full). Worth sending again.
     QueueFull,
-    /// The thread has exited without clearing its slot (`ESRCH`).
+    /// The thread has exited without clearing its slot (`ESRCH`; `ERROR_GEN_FAILURE` on Windows).
     ThreadGone,
     /// Nothing was sent, because it cannot help or would do harm.
     Impossible(Obstacle),
-    /// The system refused with an error of its own; the number is its `errno`.
+    /// The system refused with an error of its own; the number is its `errno`, or its error code on Windows.
     Failed {
         /// The system's error number.
         errno: i32,
@@ -202,6 +204,18 @@ pub enum Obstacle {
     },
     /// The thread has the signal blocked, so wake-ups stay pending until it unblocks it.
     SignalBlocked,
+    /// Windows: the thread's handle could not be duplicated when it was captured, so its kills are flags only.
+    HandleNotDuplicated {
+        /// The system's error code.
+        errno: i32,
+    },
+    /// Windows: the thread's handle is none. It was closed by somebody whose it is not.
+    HandleInvalid,
+    /// Windows: the thread's handle lacks a right that the wake-up needs.
+    AccessDenied,
+    /// Windows: the thread is in no synchronous I/O and has not waited alertably since the wake-ups were sent. They stay
+    /// queued until it does; its present wait, if it is in one, nothing can end.
+    NotAlertable,
 }
 
 impl fmt::Display for Obstacle {
@@ -220,6 +234,15 @@ impl fmt::Display for Obstacle {
             Self::QueueFull => write!(f, "the queue of real-time signals stayed full"),
             Self::Refused { errno } => write!(f, "the system refused every wake-up with errno {errno}"),
             Self::SignalBlocked => write!(f, "the thread has the signal blocked"),
+            Self::HandleNotDuplicated { errno } => {
+                write!(
+                    f,
+                    "the thread's handle could not be duplicated (error {errno}), so kills are flags only"
+                )
+            }
+            Self::HandleInvalid => write!(f, "somebody closed the thread's handle"),
+            Self::AccessDenied => write!(f, "the system denies the access to the thread"),
+            Self::NotAlertable => write!(f, "the thread is in no call that can be interrupted"),
         }
     }
 }

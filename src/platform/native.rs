@@ -6,18 +6,22 @@ use std::time::{Duration, Instant};
 use super::monitor::Watched;
 #[cfg(unix)]
 use super::unix::{KillSignal, UnixTarget, signal_handler};
+#[cfg(windows)]
+use super::windows::WindowsTarget;
 use super::{MonitorValue, Obstacle, Platform, SpawnError, StdCondition, StdLock, StdMonitor, Wake};
 
 /// How the real platform wakes threads.
 ///
-/// The default is the pull request's: `SIGRTMIN+3` on Linux and FreeBSD, flags only on macOS and elsewhere.
+/// The default is the pull request's: `SIGRTMIN+3` on Linux and FreeBSD, a cancel and an APC on Windows, flags only on macOS
+/// and elsewhere. What each can interrupt: docs/PLATFORMS.md.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NativeConfig {
-    /// The system's own way: [`KillSignal::default`] on Linux and FreeBSD, flags only elsewhere.
+    /// The system's own way: `KillSignal::default()` on Linux and FreeBSD, `CancelSynchronousIo` and `QueueUserAPC` on
+    /// Windows, flags only elsewhere.
     #[default]
     SystemDefault,
-    /// This signal, on any Unix.
+    /// This signal, on any Unix. The only way to have wake-ups on macOS; `KillSignal` says what each signal costs.
     #[cfg(unix)]
     Signal(KillSignal),
     /// Never a wake-up: a kill stores the flags and waits for the thread to look at them.
@@ -39,12 +43,14 @@ pub struct Native {
 enum Method {
     #[cfg(unix)]
     Signal(KillSignal),
+    #[cfg(windows)]
+    CancelAndApc,
     None(Obstacle),
 }
 
 /// What [`Native`] captures of a thread.
 #[derive(Debug)]
-pub struct NativeTarget(#[cfg(unix)] UnixTarget);
+pub struct NativeTarget(#[cfg(unix)] UnixTarget, #[cfg(windows)] WindowsTarget);
 
 impl Native {
     /// The platform that `config` describes. May be called from any thread, any number of times.
@@ -57,13 +63,16 @@ impl Native {
         match self.method {
             #[cfg(unix)]
             Method::Signal(_) => None,
+            #[cfg(windows)]
+            Method::CancelAndApc => None,
             Method::None(obstacle) => Some(obstacle),
         }
     }
 
     /// Installs the handler again after a script replaced it (a kill's verdict said
     /// [`Obstacle::HandlerReplaced`]). Not done by the kill itself: whoever replaced the handler may replace it
-    /// again between that and the send, and the process would end. Call it once the script is gone.
+    /// again between that and the send, and the process would end. Call it once the script is gone. On Windows there is no
+    /// handler that a script could replace, and nothing to do.
     ///
     /// # Errors
     /// The obstacle that remains: the system refused, or this platform has no signal.
@@ -73,6 +82,8 @@ impl Native {
             Method::Signal(signal) => {
                 signal_handler::install(signal).map_err(|errno| Obstacle::HandlerNotInstalled { errno })
             }
+            #[cfg(windows)]
+            Method::CancelAndApc => Ok(()),
             Method::None(obstacle) => Err(obstacle),
         }
     }
@@ -102,7 +113,15 @@ impl Method {
         }
     }
 
-    #[cfg(not(unix))]
+    #[cfg(windows)]
+    fn of(config: NativeConfig) -> Self {
+        match config {
+            NativeConfig::SystemDefault => Self::CancelAndApc,
+            NativeConfig::FlagsOnly => Self::None(Obstacle::FlagsOnly),
+        }
+    }
+
+    #[cfg(not(any(unix, windows)))]
     fn of(_config: NativeConfig) -> Self {
         Self::None(Obstacle::FlagsOnly)
     }
@@ -139,6 +158,8 @@ impl Platform for Native {
         match self.method {
             #[cfg(unix)]
             Method::Signal(signal) => UnixTarget::capture(signal).map(NativeTarget),
+            #[cfg(windows)]
+            Method::CancelAndApc => WindowsTarget::capture().map(NativeTarget),
             Method::None(obstacle) => Err(obstacle),
         }
     }
@@ -148,6 +169,8 @@ impl Platform for Native {
         match self.method {
             #[cfg(unix)]
             Method::Signal(signal) => target.0.wake(signal),
+            #[cfg(windows)]
+            Method::CancelAndApc => target.0.wake(),
             Method::None(obstacle) => {
                 let _ = target;
                 Wake::Impossible(obstacle)
@@ -159,6 +182,8 @@ impl Platform for Native {
         match self.method {
             #[cfg(unix)]
             Method::Signal(signal) => target.0.obstacle(signal),
+            #[cfg(windows)]
+            Method::CancelAndApc => target.0.obstacle(),
             Method::None(obstacle) => {
                 let _ = target;
                 Some(obstacle)
@@ -167,7 +192,7 @@ impl Platform for Native {
     }
 
     fn release(&self, target: NativeTarget) {
-        // A thread id owns nothing; a duplicated handle would be closed here.
+        // A thread id owns nothing. A duplicated handle is closed here, and nowhere else: the target owns it and is not Clone.
         let NativeTarget { .. } = target;
     }
 
@@ -175,6 +200,8 @@ impl Platform for Native {
         match self.method {
             #[cfg(unix)]
             Method::Signal(signal) => UnixTarget::absorb(signal),
+            #[cfg(windows)]
+            Method::CancelAndApc => WindowsTarget::absorb(),
             Method::None(_) => {}
         }
     }

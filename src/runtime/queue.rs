@@ -58,6 +58,9 @@ pub enum Settled {
 /// The request and its response on their way. No part of what a search compares: who may touch it is settled by the place.
 pub struct Parcel<Q, A>(Arc<Mutex<Content<Q, A>>>);
 
+/// A parcel with the number that the queue gave it.
+pub(crate) type Numbered<Q, A> = (u64, Parcel<Q, A>);
+
 struct Content<Q, A> {
     request: Option<Q>,
     response: Option<A>,
@@ -74,7 +77,7 @@ impl<P: Platform, Q: Send + 'static, A: Send + 'static> Queue<P, Q, A> {
     }
 
     /// The next request that waits.
-    pub(crate) fn take(&self, life: Life) -> Option<(u64, Parcel<Q, A>)> {
+    pub(crate) fn take(&self, life: Life) -> Option<Numbered<Q, A>> {
         self.waiting.with(|waiting| waiting.take(life))
     }
 
@@ -126,7 +129,7 @@ impl<Q, A> Waiting<Q, A> {
         Ok(id)
     }
 
-    fn take(&mut self, life: Life) -> Option<(u64, Parcel<Q, A>)> {
+    fn take(&mut self, life: Life) -> Option<Numbered<Q, A>> {
         let next = self.requests.iter_mut().find(|pending| pending.place == Place::Waiting)?;
         next.place = Place::Taken(life);
         Some((next.id, next.parcel.clone()))
