@@ -3,6 +3,9 @@
 //! Each entry blocks for real, in the system call that it names. What it needs (pipes, sockets, locks, children) is
 //! made before and freed with the value. What is *not* in the catalogue: waiting for a disk (`D` state, short), a file
 //! system that hangs (NFS, FUSE), and `io_uring`; none can be set up without privileges or a kernel of one's own.
+//!
+//! Linux and Windows have a catalogue each. The names that both have mean the same, so that a test which uses those alone runs
+//! on either.
 
 use std::io;
 use std::sync::Arc;
@@ -11,24 +14,49 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use forcekill::{InterruptFlags, OwnedFlags};
 
+#[cfg(target_os = "linux")]
 mod catalogue;
+#[cfg(target_os = "linux")]
 mod children;
+#[cfg(target_os = "linux")]
 mod futexes;
+mod locks;
 mod loops;
+#[cfg(target_os = "linux")]
 mod pipes;
+#[cfg(target_os = "linux")]
 mod queues;
+#[cfg(target_os = "linux")]
 mod sleeps;
+#[cfg(target_os = "linux")]
 mod sockets;
+#[cfg(windows)]
+mod windows;
 
+#[cfg(target_os = "linux")]
 pub use catalogue::CATALOGUE;
+#[cfg(target_os = "linux")]
 pub use sleeps::STD_SLEEP;
+#[cfg(windows)]
+pub use windows::{CATALOGUE, Expected, SLEEP};
+
+/// What a call fails with that the kill ended: `EINTR`, or `ERROR_OPERATION_ABORTED`.
+#[cfg(target_os = "linux")]
+pub const INTERRUPTED: i32 = libc::EINTR;
+/// What a call fails with that the kill ended: `EINTR`, or `ERROR_OPERATION_ABORTED`.
+#[cfg(windows)]
+pub const INTERRUPTED: i32 = windows_sys::Win32::Foundation::ERROR_OPERATION_ABORTED.cast_signed();
+
+/// What a wait answers that an APC ended; a number of Windows alone.
+pub const WAIT_IO_COMPLETION: i32 = 192;
 
 /// One way of being stuck.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     /// The call, or what the script does.
     pub name: &'static str,
-    /// How the kernel shows a thread that is stuck in it.
+    /// How the kernel shows a thread that is stuck in it. Windows has no documented way to ask.
+    #[cfg(target_os = "linux")]
     pub stuck: StuckAs,
     /// What a kill does to it.
     pub expected: Expected,
@@ -39,6 +67,7 @@ pub struct Entry {
 }
 
 /// How the kernel shows a stuck thread.
+#[cfg(target_os = "linux")]
 #[derive(Clone, Copy, Debug)]
 pub enum StuckAs {
     /// Asleep in one of these calls, by number and name; which one depends on the C library.
@@ -50,9 +79,11 @@ pub enum StuckAs {
 }
 
 /// A system call's number and name.
+#[cfg(target_os = "linux")]
 pub type SystemCall = (libc::c_long, &'static str);
 
 /// What a kill does to a stuck thread.
+#[cfg(target_os = "linux")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// It ends when this many signals have found it asleep.
@@ -76,7 +107,7 @@ pub trait Blocking: Send + Sync {
     /// Gets stuck. Called once, on the thread that is to be killed.
     ///
     /// # Errors
-    /// `EINTR` if the kill ended it; any other error is a fault of the set-up.
+    /// [`INTERRUPTED`] if the kill ended it, or on Windows `WAIT_IO_COMPLETION` if the APC did; any other error is a fault of the set-up.
     fn block(&self, script: &Script) -> io::Result<i64>;
 
     /// Lets the call return by itself, now or soon; `false` if that is not possible. May be called from any thread,
@@ -110,6 +141,7 @@ impl Entry {
     }
 
     /// The name of a call that the kernel shows, as this entry knows it.
+    #[cfg(target_os = "linux")]
     pub fn call_name(&self, number: libc::c_long) -> &'static str {
         let calls = match self.stuck {
             StuckAs::Asleep(calls) | StuckAs::Uninterruptible(calls) => calls,
@@ -119,6 +151,7 @@ impl Entry {
     }
 
     /// Whether a kill ends it.
+    #[cfg(target_os = "linux")]
     pub fn can_be_ended(&self) -> bool {
         matches!(self.expected, Expected::EndsAfter { .. } | Expected::EndsByFlags { .. })
     }
@@ -130,12 +163,13 @@ impl Script {
         Self { flags, interruptions: AtomicU32::new(0) }
     }
 
-    /// Counts the `EINTR`s of a call on their way through.
+    /// Counts the interruptions of a call on their way through.
     ///
     /// # Errors
     /// The error that came in.
     pub fn counted(&self, answer: io::Result<i64>) -> io::Result<i64> {
-        if answer.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EINTR)) {
+        let is_interruption = |code| code == INTERRUPTED || cfg!(windows) && code == WAIT_IO_COMPLETION;
+        if answer.as_ref().is_err_and(|error| error.raw_os_error().is_some_and(is_interruption)) {
             // Relaxed: read by this thread alone.
             self.interruptions.fetch_add(1, Relaxed);
         }

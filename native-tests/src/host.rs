@@ -15,7 +15,7 @@ use forcekill::{
 };
 
 use crate::blocking::{self, Blocking, Entry, Outcome};
-use crate::parked::{DEADLINE, KernelThread, NotSeen};
+use crate::parked::{DEADLINE, KernelThread};
 
 /// What a request is: what its script does. `None` leaves it unanswered.
 pub struct Task(Box<TaskScript>);
@@ -208,14 +208,16 @@ impl StuckTask {
         Ok((Self { entry, call, begun, came_past }, task))
     }
 
-    /// Waits until the kernel shows the thread stuck.
+    /// Waits until the kernel shows the thread stuck. Windows has no documented way to ask: there this waits until the thread is
+    /// at the call, and whoever depends on its being in it sends again.
     ///
     /// # Errors
     /// If it does not.
     pub fn wait_stuck(&self) -> Result<KernelThread, Box<dyn Error>> {
         let begun = self.begun.recv_timeout(DEADLINE);
         let thread = begun.map_err(|_| NotInTime(format!("the begin of {}", self.entry.name)))?;
-        self.entry.wait_stuck(thread).map_err(|error: NotSeen| error.to_string())?;
+        #[cfg(target_os = "linux")]
+        self.entry.wait_stuck(thread)?;
         Ok(thread)
     }
 
@@ -246,7 +248,7 @@ impl Drop for StuckTask {
     }
 }
 
-/// Sends a request that gets stuck in the call of this name, and waits until the kernel sees it there.
+/// Sends a request that gets stuck in the call of this name, and waits for that as [`StuckTask::wait_stuck`] does.
 ///
 /// # Errors
 /// If it does not.

@@ -11,8 +11,10 @@
 //! | [`host`] | a whole runtime, whose requests are closures |
 //! | [`heap_engine`] | an engine whose memory is really freed, and a ledger of who uses it |
 //! | [`gate`] | holds a thread in user space at a line of its script |
+//! | [`timing`] | how long a call took, and how late the machine was meanwhile |
 //! | [`child`] | runs a test body in a process of its own |
 //! | [`sys`] | the few system calls that all of them share |
+//! | `raw`, `handles` | Windows: the wake-up's two calls one by one; how many handles the process has open |
 //! | [`demo`] | kills one thread for each entry of the catalogue and reports |
 //!
 //! What the tests of whole runtimes show, by the file in `tests/` and the test in it:
@@ -27,28 +29,37 @@
 //! | a panic in the freeing of a thread's storage | `after_a_panic_in_the_freeing_of_a_thread`; `runtime_replacement`: `a_panic_when_storage_is_freed_costs_no_capacity` |
 //! | a spawn that the system refuses | `after_an_init_whose_threads_the_system_refuses` and the three tests behind it; `lingering`: `a_thread_that_the_system_refuses_is_counted_out` |
 //!
-//! All but [`demo`] needs Linux (`/proc`, `tgkill`); elsewhere the crate is nearly empty and the demo has no rows.
+//! Linux has all of it (`/proc`, `tgkill`), Windows what a whole runtime needs and a catalogue of its own; elsewhere the crate is
+//! nearly empty. The demo has rows on Linux alone.
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 pub mod blocking;
 #[cfg(target_os = "linux")]
 pub mod child;
 pub mod demo;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 pub mod gate;
+#[cfg(windows)]
+pub mod handles;
 #[cfg(target_os = "linux")]
 pub mod heap_engine;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 pub mod host;
 #[cfg(target_os = "linux")]
 pub mod parked;
+#[cfg(windows)]
+#[path = "parked/windows.rs"]
+pub mod parked;
+#[cfg(windows)]
+pub mod raw;
 #[cfg(target_os = "linux")]
 mod rows;
 #[cfg(target_os = "linux")]
 pub mod stuck;
 #[cfg(target_os = "linux")]
 pub mod sys;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 pub mod target;
+pub mod timing;
 #[cfg(target_os = "linux")]
 pub mod worker;

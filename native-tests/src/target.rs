@@ -98,11 +98,13 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::StillRunning(thread) => {
-                write!(f, "thread {} has not ended its run within {DEADLINE:?}: ", thread.id())?;
+                write!(f, "thread {} has not ended its run within {DEADLINE:?}", thread.id())?;
+                #[cfg(target_os = "linux")]
                 match thread.activity() {
-                    Ok(activity) => write!(f, "{activity:?}"),
-                    Err(error) => write!(f, "{error}"),
+                    Ok(activity) => write!(f, ": {activity:?}")?,
+                    Err(error) => write!(f, ": {error}")?,
                 }
+                Ok(())
             }
             Self::Panicked => write!(f, "the script panicked"),
             Self::NotBooted => write!(f, "the thread ended before it began its run"),

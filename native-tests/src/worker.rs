@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use forcekill::state::{Event, TRANSITIONS};
 use forcekill::thread::Told;
@@ -13,6 +13,7 @@ use forcekill::{IllegalTransition, Lingering, Native, OwnedFlags, Platform, Spaw
 
 use crate::blocking::{Blocking, Entry, Outcome, Script};
 use crate::parked::{DEADLINE, KernelThread};
+pub use crate::timing::timed;
 
 /// What a worker thread does until it is told something else.
 #[derive(Clone)]
@@ -246,28 +247,6 @@ fn way_to(state: State) -> Vec<Event> {
         next += 1;
     }
     panic!("the table has no way to {state}")
-}
-
-/// How long `call` took, and how late this machine was meanwhile: the most that a short sleep on a thread beside it overran.
-pub fn timed<R>(call: impl FnOnce() -> R) -> (R, Duration, Duration) {
-    const NAP: Duration = Duration::from_millis(1);
-    let (over, is_over) = mpsc::channel::<()>();
-    let witness = std::thread::spawn(move || {
-        let mut latest = Duration::ZERO;
-        loop {
-            let started = Instant::now();
-            let ended = is_over.recv_timeout(NAP) != Err(mpsc::RecvTimeoutError::Timeout);
-            latest = latest.max(started.elapsed().saturating_sub(NAP));
-            if ended {
-                return latest;
-            }
-        }
-    });
-    let started = Instant::now();
-    let answer = call();
-    let elapsed = started.elapsed();
-    drop(over);
-    (answer, elapsed, witness.join().unwrap_or_default())
 }
 
 /// The latest moment in the clock of `platform` that a test waits for.

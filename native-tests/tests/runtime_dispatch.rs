@@ -4,7 +4,7 @@
 //! Within: real threads; a request whose thread is abandoned is in `runtime_restart`, requests at a shutdown are in
 //! `runtime_shutdown`.
 
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", windows))]
 
 use std::error::Error;
 use std::num::NonZero;
@@ -16,7 +16,7 @@ use forcekill_native_tests::host::{
     Served, Task, all_serve, engine, eventually, get_stuck, process, send, short_config, with_lateness,
 };
 use forcekill_native_tests::parked::DEADLINE;
-use forcekill_native_tests::worker::timed;
+use forcekill_native_tests::timing::timed;
 
 type TestResult = Result<(), Box<dyn Error>>;
 

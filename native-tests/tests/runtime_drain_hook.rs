@@ -3,7 +3,7 @@
 //!
 //! Within: a script that waits for a channel of its own.
 
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", windows))]
 
 use std::error::Error;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use forcekill::{Config, ShutDown, Worker};
 use forcekill_native_tests::host::{Task, TaskEngine, engine, limits, process, send};
 use forcekill_native_tests::parked::DEADLINE;
-use forcekill_native_tests::worker::timed;
+use forcekill_native_tests::timing::timed;
 
 type TestResult = Result<(), Box<dyn Error>>;
 

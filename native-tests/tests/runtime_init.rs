@@ -2,7 +2,7 @@
 //!
 //! Within: real threads; boot failures, refusals of the engine, an init that is under way, and configurations that cannot work.
 
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", windows))]
 
 use std::error::Error;
 use std::num::NonZero;
@@ -17,7 +17,7 @@ use forcekill_native_tests::host::{
     Task, TaskEngine, all_serve, engine, process, short_config, with_lateness,
 };
 use forcekill_native_tests::parked::DEADLINE;
-use forcekill_native_tests::worker::timed;
+use forcekill_native_tests::timing::timed;
 
 type TestResult = Result<(), Box<dyn Error>>;
 

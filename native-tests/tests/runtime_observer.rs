@@ -3,7 +3,7 @@
 //!
 //! Within: one life of a process with everything in it: a restart, an abandonment, a skipped teardown.
 
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", windows))]
 
 use std::error::Error;
 

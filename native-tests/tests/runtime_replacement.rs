@@ -3,7 +3,7 @@
 //!
 //! Within: real threads, told apart by the kernel's id, of which one is not used again while the test knows it.
 
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", windows))]
 
 use std::collections::HashSet;
 use std::error::Error;

@@ -2,11 +2,11 @@
 //! ended runs no line after the block; who serves goes on serving; who is abandoned is replaced, and his place is free again
 //! when he has come back.
 //!
-//! Within: real threads, each seen stuck by the kernel. The uninterruptible wait is a real one: the parent of a `vfork` whose
-//! child neither exits nor becomes another program sleeps in state `D`, from which only a deadly signal wakes it. Not covered:
-//! a wait for a disk or for NFS.
+//! Within: real threads, each seen stuck by the kernel, where it says so (Linux). The uninterruptible wait is a real one: the
+//! parent of a `vfork` whose child neither exits nor becomes another program sleeps in state `D`, from which only a deadly
+//! signal wakes it; on Windows, a `Sleep` that is not alertable. Not covered: a wait for a disk or for NFS.
 
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", windows))]
 
 use std::error::Error;
 use std::sync::Arc;
@@ -20,13 +20,19 @@ use forcekill_native_tests::host::{
     Served, Task, TaskRuntime, all_serve, engine, eventually, flags_are_down, get_stuck, limits, process,
     send, short_config, with_lateness,
 };
-use forcekill_native_tests::worker::timed;
+use forcekill_native_tests::timing::timed;
 
 type TestResult = Result<(), Box<dyn Error>>;
 
 const SHOP: Option<&str> = Some("shop");
+#[cfg(target_os = "linux")]
 const ENDED: [&str; 3] = ["nanosleep", "read, empty pipe", "VM loop"];
+#[cfg(target_os = "linux")]
 const NOT_ENDED: [&str; 2] = ["busy loop", "vfork, child not yet gone"];
+#[cfg(windows)]
+const ENDED: [&str; 3] = ["SleepEx, alertable", "read, empty pipe", "VM loop"];
+#[cfg(windows)]
+const NOT_ENDED: [&str; 2] = ["busy loop", "Sleep"];
 
 fn six_threads() -> Result<Config, Box<dyn Error>> {
     Ok(Config::new(6)

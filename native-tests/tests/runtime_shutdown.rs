@@ -2,9 +2,9 @@
 //! down and no init may follow, at once and without a wait; when that thread has unwound after all, the teardown can be
 //! completed, and everything starts again.
 //!
-//! Within: real threads, seen stuck by the kernel.
+//! Within: real threads, seen stuck by the kernel where it says so (Linux).
 
-#![cfg(target_os = "linux")]
+#![cfg(any(target_os = "linux", windows))]
 
 use std::error::Error;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use forcekill_native_tests::host::{
     Task, TaskEngine, all_serve, engine, get_stuck, process, send, short_config, with_lateness,
 };
 use forcekill_native_tests::parked::DEADLINE;
-use forcekill_native_tests::worker::timed;
+use forcekill_native_tests::timing::timed;
 
 type TestResult = Result<(), Box<dyn Error>>;
 
@@ -125,7 +125,8 @@ fn everything_that_can_be_ended_is_ended_and_the_engine_is_torn_down() -> TestRe
     let calls = Calls::default();
     let (process, _) = process(calls.engine());
     let runtime = process.init(short_config(4)?.worker(Worker::new("shop", 2)))?;
-    let names = ["nanosleep", "read, empty pipe"];
+    let sleep = if cfg!(windows) { "SleepEx, alertable" } else { "nanosleep" };
+    let names = [sleep, "read, empty pipe"];
     let of_shop = names.map(|name| get_stuck(&runtime, SHOP, name));
     let regular = names.map(|name| get_stuck(&runtime, None, name));
     let waits = send(&runtime, SHOP, Task::echo());

@@ -391,7 +391,7 @@ where
         limit: Option<NonZero<u64>>,
     ) {
         let queue = &self.shared.queues[self.pool.number().unwrap_or_default()];
-        self.shared.settle(queue, self.thread, id, self.life, parcel, response);
+        self.shared.settle((queue, self.thread), id, self.life, parcel, response);
         self.served += 1;
         if limit.is_some_and(|limit| self.served >= limit.get()) {
             self.due = self.due.or(Some(true));
@@ -486,7 +486,7 @@ where
     /// Settles the request that is being served, if one is.
     fn finish(&mut self, response: Option<E::Response>) {
         if let Some((id, parcel)) = self.current.take() {
-            self.shared.settle(self.queue, self.thread, id, self.life, &parcel, response);
+            self.shared.settle((self.queue, self.thread), id, self.life, &parcel, response);
             self.served += 1;
         }
     }

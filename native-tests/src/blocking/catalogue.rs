@@ -4,7 +4,7 @@ use libc::*;
 
 use super::Expected::{BlocksSignal, EndsAfter, EndsByFlags, NeverEnds};
 use super::StuckAs::{Asleep, Running, Uninterruptible};
-use super::{Entry, SystemCall, children, futexes, loops, pipes, queues, sleeps, sockets};
+use super::{Entry, SystemCall, children, futexes, locks, loops, pipes, queues, sleeps, sockets};
 
 const ONE: super::Expected = EndsAfter { signals: 1 };
 
@@ -177,7 +177,7 @@ pub const CATALOGUE: &[Entry] = &[
         stuck: Asleep(FUTEX),
         expected: NeverEnds,
         why: "the standard library waits again at every EINTR, as pthread_mutex_lock does",
-        make: futexes::mutex,
+        make: locks::mutex,
     },
     Entry {
         name: "busy loop",

@@ -54,7 +54,7 @@ impl Blocking for Looping {
         while !self.over.load(Relaxed) {
             if (self.turn)(script, &mut turns) {
                 // What a VM does with an interrupt: it unwinds, and the caller sees the call as interrupted.
-                return Err(io::Error::from_raw_os_error(libc::EINTR));
+                return Err(io::Error::from_raw_os_error(super::INTERRUPTED));
             }
             hint::spin_loop();
         }

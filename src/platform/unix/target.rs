@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use super::{KillSignal, alt_stack, last_errno, signal_handler};
+use super::{KillSignal, alt_stack, signal_handler};
 use crate::platform::{Obstacle, Wake};
 
 /// The thread, as the system's own call for signalling a thread names it.
@@ -93,7 +93,7 @@ impl UnixTarget {
     fn send(&self, signal: KillSignal) -> i32 {
         // SAFETY: tgkill takes three numbers; a thread or process that is gone is an error that it returns.
         let result = unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), self.tid, signal.number()) };
-        if result == 0 { 0 } else { last_errno() }
+        if result == 0 { 0 } else { super::last_errno() }
     }
 
     /// Asks the kernel, because only the thread itself can read its mask. Blocked alone says nothing: so is the signal
