@@ -6,7 +6,7 @@
 //! [`Verdict`].
 //!
 //! ```
-//! # #[cfg(unix)] {
+//! # #[cfg(any(target_os = "linux", target_os = "freebsd"))] {
 //! use std::io::{ErrorKind, Read};
 //! use std::os::unix::net::UnixStream;
 //! use std::sync::{Arc, mpsc};

@@ -150,6 +150,15 @@ impl Entry {
         calls.iter().find(|(known, _)| *known == number).map_or("?", |(_, name)| name)
     }
 
+    /// Whether this machine blocks in it. An emulator of another processor makes a fork of a `vfork`, whose parent then need
+    /// not wait, and listens with a backlog of its own.
+    #[cfg(target_os = "linux")]
+    pub fn blocks_here(&self) -> bool {
+        const NOT_EMULATED: [&str; 3] =
+            ["connect, full backlog, TCP", "vfork, child not yet gone", "posix_spawn, child not yet gone"];
+        !(NOT_EMULATED.contains(&self.name) && crate::parked::is_emulated())
+    }
+
     /// Whether a kill ends it.
     #[cfg(target_os = "linux")]
     pub fn can_be_ended(&self) -> bool {

@@ -11,6 +11,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const MARK: &str = "FORCEKILL_TEST_CHILD";
+/// What starts this program, if that is not the kernel by itself: what cargo is told in `CARGO_TARGET_..._RUNNER`.
+const RUNNER: &str = "FORCEKILL_TEST_RUNNER";
 const DONE: &str = "the child came to its end";
 /// Longer than any chain of waits in one test body; a child that reaches it is killed.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -56,7 +58,7 @@ pub fn in_own_process(test: &str, body: impl FnOnce()) {
 /// # Errors
 /// If the child cannot be started.
 pub fn start(test: &str) -> io::Result<ChildEnd> {
-    let mut child = Command::new(env::current_exe()?)
+    let mut child = this_program()?
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
         .env(MARK, test)
         .stdin(Stdio::null())
@@ -78,6 +80,18 @@ pub fn start(test: &str) -> io::Result<ChildEnd> {
     }
     let status = child.wait()?;
     Ok(ChildEnd { status, done: printed.contains(DONE), output: printed })
+}
+
+/// This program, to be started in the way that it was. An emulator's name and arguments stand in [`RUNNER`], as the kernel
+/// knows how to start programs of its own processor alone.
+fn this_program() -> io::Result<Command> {
+    let program = env::current_exe()?;
+    let runner = env::var(RUNNER).unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(emulator) = words.next() else { return Ok(Command::new(program)) };
+    let mut command = Command::new(emulator);
+    command.args(words).arg(program);
+    Ok(command)
 }
 
 /// Reads on a thread of its own; the text arrives when the other end is closed.

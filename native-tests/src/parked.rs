@@ -10,6 +10,10 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::time::{Duration, Instant};
 
+mod emulated;
+
+pub use emulated::is_emulated;
+
 /// How long a thread may take to be seen as it is expected to be.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -76,6 +80,16 @@ impl KernelThread {
     /// # Errors
     /// If `/proc` cannot be read.
     pub fn activity(self) -> io::Result<Activity> {
+        Ok(match self.shown_activity()? {
+            Activity::Parked(parked) => {
+                Activity::Parked(Parked { call: emulated::own_number(parked.call), ..parked })
+            }
+            other => other,
+        })
+    }
+
+    /// The same, with the number of the call as the kernel has it.
+    fn shown_activity(self) -> io::Result<Activity> {
         let mut buffer = [0; 512];
         let line = match self.file("syscall", &mut buffer) {
             Ok(line) => line,

@@ -12,13 +12,13 @@ use std::time::Duration;
 use forcekill::{Effort, KillSignal, Native, NativeConfig, Obstacle, ResendPolicy, Verdict};
 use forcekill_native_tests::blocking::{CATALOGUE, Entry, Expected, Outcome, STD_SLEEP};
 use forcekill_native_tests::demo::run_demo;
-use forcekill_native_tests::parked::DEADLINE;
+use forcekill_native_tests::parked::{DEADLINE, is_emulated};
 use forcekill_native_tests::stuck::Stuck;
 
 type TestResult = Result<(), Box<dyn Error>>;
 
 fn entries(expected: impl Fn(Expected) -> bool) -> impl Iterator<Item = &'static Entry> {
-    CATALOGUE.iter().filter(move |entry| expected(entry.expected))
+    CATALOGUE.iter().filter(move |entry| entry.blocks_here() && expected(entry.expected))
 }
 
 /// What an interrupted script leaves.
@@ -46,7 +46,7 @@ fn one_signal_ends_a_thread_that_is_asleep_in_an_interruptible_call() -> TestRes
         assert_eq!(stuck.join()?, interrupted(1), "{}", entry.name);
         count += 1;
     }
-    assert_eq!(count, 18, "entries that one signal ends");
+    assert_eq!(count, if is_emulated() { 17 } else { 18 }, "entries that one signal ends");
     Ok(())
 }
 
@@ -72,7 +72,7 @@ fn a_call_that_takes_two_signals_survives_one_and_is_ended_by_the_resend() -> Te
 
 #[test]
 fn the_default_policy_ends_whatever_can_be_ended_without_help() -> TestResult {
-    for entry in CATALOGUE.iter().filter(|entry| entry.can_be_ended()) {
+    for entry in CATALOGUE.iter().filter(|entry| entry.blocks_here() && entry.can_be_ended()) {
         let stuck = Stuck::boot(Native::default(), entry)?;
         stuck.wait_stuck()?;
         let verdict = stuck.kill(&ResendPolicy::default());
@@ -136,7 +136,10 @@ fn what_cannot_be_ended_is_named_so_and_ends_when_it_is_let_go() -> TestResult {
             }
             _ => return Err(format!("{}: {verdict}", entry.name).into()),
         };
-        assert_eq!((effort.sends, effort.attempts), (policy.sends(), policy.sends()), "{}", entry.name);
+        // A pause counts from the send before it, so a machine that is late makes fewer of them within the bound.
+        assert!((2..=policy.sends()).contains(&effort.sends), "{}: {verdict}", entry.name);
+        assert_eq!(effort.sends, effort.attempts, "{}", entry.name);
+        assert!(effort.elapsed >= policy.within(), "{}: {verdict}", entry.name);
         // It is where it was.
         stuck.wait_stuck()?;
         let outcome = stuck.let_go_and_join()?.ok_or("the thread cannot be let go")?;
@@ -149,7 +152,7 @@ fn what_cannot_be_ended_is_named_so_and_ends_when_it_is_let_go() -> TestResult {
 #[test]
 fn the_demo_ends_every_thread_that_can_be_ended_and_names_the_others() {
     let rows = run_demo(Native::default(), &ResendPolicy::default());
-    assert_eq!(rows.len(), CATALOGUE.len());
+    assert_eq!(rows.len(), CATALOGUE.iter().filter(|entry| entry.blocks_here()).count());
     for row in &rows {
         println!(
             "{:36} {:16} {:5} {:2} sends {:3} attempts {:7} us  {}",

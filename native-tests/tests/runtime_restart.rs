@@ -16,6 +16,8 @@ use std::thread;
 use std::time::Duration;
 
 use forcekill::{Config, Notice, Rejection, RestartError, ShutDown, Worker};
+#[cfg(target_os = "linux")]
+use forcekill_native_tests::blocking::Entry;
 use forcekill_native_tests::host::{
     Served, Task, TaskRuntime, all_serve, engine, eventually, flags_are_down, get_stuck, limits, process,
     send, short_config, with_lateness,
@@ -33,6 +35,15 @@ const NOT_ENDED: [&str; 2] = ["busy loop", "vfork, child not yet gone"];
 const ENDED: [&str; 3] = ["SleepEx, alertable", "read, empty pipe", "VM loop"];
 #[cfg(windows)]
 const NOT_ENDED: [&str; 2] = ["busy loop", "Sleep"];
+
+/// An emulator of another processor has no uninterruptible wait to offer; a lock of the host's is as good to the library.
+fn existing(name: &'static str) -> &'static str {
+    #[cfg(target_os = "linux")]
+    if Entry::named(name).is_some_and(|entry| !entry.blocks_here()) {
+        return "Mutex::lock";
+    }
+    name
+}
 
 fn six_threads() -> Result<Config, Box<dyn Error>> {
     Ok(Config::new(6)
@@ -63,7 +74,7 @@ fn a_restart_over_threads_that_are_stuck_in_every_way() -> TestResult {
     assert_eq!((runtime.members().len(), process.lingering()), (6, 6));
     let stuck = |name: &&str| get_stuck(&runtime, SHOP, name);
     let ended = ENDED.iter().map(stuck).collect::<Result<Vec<_>, _>>()?;
-    let not_ended = NOT_ENDED.iter().map(stuck).collect::<Result<Vec<_>, _>>()?;
+    let not_ended = NOT_ENDED.map(existing).iter().map(stuck).collect::<Result<Vec<_>, _>>()?;
     let stop = Arc::new(AtomicBool::new(false));
     let customer = customer(&runtime, &stop);
 

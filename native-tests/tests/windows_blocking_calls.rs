@@ -192,7 +192,9 @@ fn what_neither_ends_is_named_so_within_the_bound_and_ends_when_it_is_let_go() -
             ) => effort,
             _ => return Err(format!("{}: {verdict}", entry.name).into()),
         };
-        assert_eq!((effort.sends, effort.attempts), (policy.sends(), policy.sends()), "{}", entry.name);
+        // A pause counts from the send before it, so a machine that is late makes fewer of them within the bound.
+        assert!((2..=policy.sends()).contains(&effort.sends), "{}: {verdict}", entry.name);
+        assert_eq!(effort.sends, effort.attempts, "{}", entry.name);
         assert!(effort.elapsed >= policy.within(), "{}: {verdict}", entry.name);
         assert!(effort.elapsed < SLEEP && !target.has_ended(), "{}: {verdict}", entry.name);
         assert!(call.let_go());
