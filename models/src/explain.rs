@@ -67,8 +67,22 @@ fn condensed(steps: Vec<Step>) -> Vec<Step> {
     steps.into_iter().filter(Step::explains).collect()
 }
 
+/// What a step says to a reader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Who took it.
+    pub thread: String,
+    /// What was done.
+    pub what: String,
+}
+
+/// What these steps say.
+pub fn lines(steps: &[Step]) -> Vec<Line> {
+    steps.iter().map(|step| Line { thread: step.thread.clone(), what: step.what.clone() }).collect()
+}
+
 /// Draws steps as columns.
-pub fn draw(steps: &[Step], violation: &Violation) -> String {
+pub fn draw(steps: &[Line], violation: &Violation) -> String {
     let mut threads: Vec<&str> = Vec::new();
     for step in steps {
         if !threads.contains(&step.thread.as_str()) {

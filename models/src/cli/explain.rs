@@ -29,7 +29,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
             println!("{protocol} breaks it in the model {} ({}):\n", schedule.case.model(), schedule.variant);
             println!(
                 "{}\n\nAgain: forcekill replay {schedule}",
-                explain::draw(&found.steps, &found.violation)
+                explain::draw(&explain::lines(&found.steps), &found.violation)
             );
         }
     }

@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
     let again = schedule.replay()?;
     match again.violation {
         Some(violation) => {
-            println!("{}", explain::draw(&again.steps, &violation));
+            println!("{}", explain::draw(&explain::lines(&again.steps), &violation));
             Ok(Ending::AsClaimed)
         }
         None => {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::designs::Simulated;
 use super::scenario::Scenario;
 use super::{Keep, Outcome, story};
-use crate::oracle::Step;
+use crate::explain::Line;
 use crate::property::Property;
 
 /// The format of the file.
@@ -35,7 +35,7 @@ pub struct Replayed {
     /// Whether the property broke again.
     pub again: bool,
     /// The story: what each actor does until another goes on.
-    pub story: Vec<Step>,
+    pub story: Vec<Line>,
 }
 
 impl Failure {

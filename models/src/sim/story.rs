@@ -1,10 +1,10 @@
 //! A trace as a person reads it: what each actor does until another goes on is one step, and what changes nothing is left out.
 
-use crate::oracle;
+use crate::explain::Line;
 use crate::trace::{Kind, Step};
 
 /// What a story says of a trace, up to what broke.
-pub fn of(trace: &[Step]) -> Vec<oracle::Step> {
+pub fn of(trace: &[Step]) -> Vec<Line> {
     let end = trace.iter().position(|step| step.broke.is_some()).map_or(trace.len(), |broke| broke + 1);
     let mut story: Vec<(String, u64, Vec<String>)> = Vec::new();
     for step in trace[..end].iter().filter(|step| step.tells()) {
@@ -20,7 +20,7 @@ pub fn of(trace: &[Step]) -> Vec<oracle::Step> {
         .into_iter()
         .map(|(thread, at_ns, said)| {
             let time = format!("{} ms: ", at_ns / 1_000_000);
-            oracle::Step { thread, what: time + &said.join("; ") }
+            Line { thread, what: time + &said.join("; ") }
         })
         .collect()
 }

@@ -60,7 +60,7 @@ fn a_history_of_answers_is_part_of_the_key() {
 #[derive(Default)]
 struct Distinct {
     dfs: Dfs,
-    states: std::collections::BTreeSet<u64>,
+    states: std::collections::BTreeSet<u128>,
     visited: usize,
 }
 
