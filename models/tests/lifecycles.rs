@@ -113,7 +113,7 @@ fn every_fault_falls_within_a_second() {
 fn a_report_does_not_depend_on_when_it_is_made() {
     let options =
         Options { models: vec!["drain-then-shutdown".to_string()], sizes: vec![2], ..Options::default() };
-    let reports = [0, 1].map(|_| prove::run(&prove::tasks(&options), |_| {}));
+    let reports = [0, 1].map(|_| prove::run(&prove::tasks(&options), |_, _| {}));
     let counts = reports.each_ref().map(|report| {
         let cells = report.cells.iter();
         cells.map(|cell| (cell.verdict == Verdict::Proved, cell.executions)).collect::<Vec<_>>()

@@ -7,7 +7,7 @@ use forcekill_models::prove::{self, Options, Report, Verdict};
 /// Searches one model, for both designs and its defects, and asserts all that `prove` claims.
 fn prove(model: &str) -> Report {
     let options = Options { models: vec![model.to_string()], ..Options::default() };
-    let report = prove::run(&prove::tasks(&options), |_| {});
+    let report = prove::run(&prove::tasks(&options), |_, _| {});
     assert!(!report.cells.is_empty(), "no search settles {model}");
     assert_eq!(report.shortcomings(), Vec::<String>::new());
     assert!(report.reached.values().all(|hits| *hits > 0) && !report.reached.is_empty());

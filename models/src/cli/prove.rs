@@ -14,6 +14,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{BadInput, Ending, cannot_write, parse_all};
 
+/// Where there is no bar, a search that takes so long gets a line when it has ended.
+const WORTH_A_LINE: Duration = Duration::from_secs(5);
+
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// This design alone (repeatable)
@@ -62,14 +65,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
     }
     let started = Instant::now();
     let bar = progress_bar(tasks.len(), &options);
-    let report = prove::run(&tasks, |task| {
-        bar.set_message(format!(
-            "{} {} {}",
-            task.protocol,
-            task.case.model(),
-            task.case.size_name(task.size)
-        ));
+    let report = prove::run(&tasks, |task, took| {
+        let engine = task.engine.name();
+        let (protocol, model) = (task.protocol, task.case.model());
+        let name = format!("{protocol} {model} {} ({engine})", task.case.size_name(task.size));
         bar.inc(1);
+        if bar.is_hidden() && took >= WORTH_A_LINE {
+            let (done, all, so_far) = (bar.position(), tasks.len(), started.elapsed().as_secs());
+            eprintln!("{done}/{all} searches, {so_far} s: {name} took {} s", took.as_secs());
+        }
+        bar.set_message(name);
     });
     bar.finish_and_clear();
     let elapsed = started.elapsed();
