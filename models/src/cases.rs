@@ -15,6 +15,7 @@ use crate::races::exit_against_kill::ExitAgainstKill;
 use crate::races::flag_order::FlagOrder;
 use crate::races::kill_against_next_run::KillAgainstNextRun;
 use crate::races::lost_wake_up::LostWakeUp;
+use crate::races::other_systems::OtherSystems;
 use crate::races::release_once::ReleaseOnce;
 use crate::races::republish_against_kill::RepublishAgainstKill;
 use crate::races::slow_machine::SlowMachine;
@@ -152,6 +153,7 @@ where
         case::<ExitAgainstKill, SoundFlags, D>(),
         case::<KillAgainstNextRun, SoundFlags, D>(),
         case::<LostWakeUp, SoundFlags, D>(),
+        case::<OtherSystems, SoundFlags, D>(),
         case::<SlowMachine, SoundFlags, D>(),
         case::<FlagOrder, SoundFlags, D>(),
         case::<ReleaseOnce, SoundFlags, D>(),
@@ -259,7 +261,10 @@ fn slot_defects() -> Vec<Defect> {
         defect(
             "one-signal-only",
             "the wake is sent once",
-            vec![(case::<LostWakeUp, SoundFlags, broken::OneSignalOnly>(), NoLostKill, Every)],
+            vec![
+                (case::<LostWakeUp, SoundFlags, broken::OneSignalOnly>(), NoLostKill, Every),
+                (case::<OtherSystems, SoundFlags, broken::OneSignalOnly>(), NoLostKill, Every),
+            ],
         ),
         defect(
             "resend-without-flags",

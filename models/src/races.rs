@@ -17,6 +17,7 @@ pub mod flag_order;
 pub mod kill_against_next_run;
 pub mod lingering_against_teardown;
 pub mod lost_wake_up;
+pub mod other_systems;
 pub mod reinit_against_late_unwind;
 pub mod release_once;
 pub mod republish_against_kill;

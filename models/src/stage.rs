@@ -63,6 +63,11 @@ pub trait Stage: Platform {
     /// nothing. Answers whether one had.
     fn user_mode(&self) -> bool;
 
+    /// Makes this the system's semantics, before anything else happens in it. A real system stays what it is.
+    fn simulate(&self, system: System) {
+        let _ = system;
+    }
+
     /// One system call of the script.
     fn call(&self, call: Call) -> Returned;
 
@@ -112,6 +117,21 @@ pub enum Call {
     Uninterruptible,
     /// Would be interrupted by a pending wake, otherwise returns at once.
     Short,
+    /// Windows: blocks until it is let go; a cancel that finds it blocked interrupts it, an earlier one is lost.
+    SynchronousIo,
+}
+
+/// Whose semantics the simulated system has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum System {
+    /// A wake is one signal: it runs its handler between two instructions, or interrupts a call.
+    #[default]
+    Unix,
+    /// A wake is a cancel and an APC. The cancel interrupts synchronous I/O that is blocked, and is otherwise lost. The APC stays
+    /// queued until the next alertable wait, which is [`Call::Interruptible`]; user mode does not run it.
+    Windows,
+    /// There is no wake-up: nothing can be captured.
+    WithoutWake,
 }
 
 /// How a system call returned.

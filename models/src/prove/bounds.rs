@@ -10,6 +10,7 @@ use crate::races::Race;
 use crate::races::clear_against_kill::ClearAgainstKill;
 use crate::races::kill_against_next_run::KillAgainstNextRun;
 use crate::races::lost_wake_up::LostWakeUp;
+use crate::races::other_systems::OtherSystems;
 use crate::races::slow_machine::SlowMachine;
 use crate::races::two_restarts::TwoRestarts;
 use crate::races::whole_life::WholeLife;
@@ -23,8 +24,8 @@ pub(super) fn loom_bound(model: &str, killers: usize, deep: bool) -> Option<usiz
         (SlowMachine::NAME, _) if deep => None,
         (SlowMachine::NAME, _) => Some(3),
         (_, 1) => None,
-        (LostWakeUp::NAME, 2) => Some(if deep { 3 } else { 2 }),
-        (LostWakeUp::NAME, 3) => Some(if deep { 2 } else { 1 }),
+        (LostWakeUp::NAME | OtherSystems::NAME, 2) => Some(if deep { 3 } else { 2 }),
+        (LostWakeUp::NAME | OtherSystems::NAME, 3) => Some(if deep { 2 } else { 1 }),
         (_, 2) => None,
         _ => Some(if deep { 3 } else { 2 }),
     }
@@ -35,7 +36,7 @@ pub(super) fn loom_bound(model: &str, killers: usize, deep: bool) -> Option<usiz
 /// a store that is made later be overwritten by an earlier one. `tests/known_limits.rs` keeps that.
 pub(super) fn loom_reads(model: &str, killers: usize) -> &'static [Reads] {
     match (model, killers) {
-        (LostWakeUp::NAME, 2..) => &[Reads::ReadModifyWrite],
+        (LostWakeUp::NAME | OtherSystems::NAME, 2..) => &[Reads::ReadModifyWrite],
         _ => &[Reads::ReadModifyWrite, Reads::Plain],
     }
 }

@@ -5,7 +5,7 @@
 //! ([`Stage::user_mode`](super::Stage::user_mode)), its next system call, or its exit: later than on real systems, where it
 //! takes microseconds. That is on purpose, because it is the worst case.
 
-use super::Call;
+use super::{Call, System};
 
 /// The state that one gate guards.
 #[derive(Debug, Default)]
@@ -15,6 +15,7 @@ pub(super) struct Kernel {
     threads: Vec<OsThread>,
     let_go: bool,
     targets: Vec<bool>,
+    system: System,
 }
 
 /// A thread's number, never reused.
@@ -24,11 +25,14 @@ pub(super) type Serial = usize;
 struct OsThread {
     name: &'static str,
     id: usize,
+    /// A signal, or on Windows an APC, has not arrived yet.
     pending: bool,
-    /// In a call that has not returned.
-    blocked: bool,
-    /// ... and that no wake will interrupt.
-    deaf: bool,
+    /// Windows: the synchronous I/O that the thread is blocked in is being cancelled.
+    cancelled: bool,
+    /// Windows: the latest cancel found nothing.
+    missed: bool,
+    /// The call that has not returned, if the thread is in one.
+    blocked: Option<Call>,
     alive: bool,
 }
 
@@ -72,7 +76,8 @@ impl Kernel {
             self.ids.push(None);
         }
         self.ids[id] = Some(serial);
-        self.threads.push(OsThread { name, id, pending: false, blocked: false, deaf: false, alive: true });
+        let (pending, cancelled, missed, blocked) = (false, false, false, None);
+        self.threads.push(OsThread { name, id, pending, cancelled, missed, blocked, alive: true });
         serial
     }
 
@@ -119,12 +124,41 @@ impl Kernel {
             Some(serial) => {
                 let thread = &mut self.threads[serial];
                 thread.pending = true;
-                Delivery::Hit { blocked: thread.blocked }
+                // The model of a cancel: it is not kept for I/O that has not begun.
+                let hit = thread.blocked == Some(Call::SynchronousIo);
+                (thread.cancelled, thread.missed) = (thread.cancelled || hit, !hit);
+                Delivery::Hit { blocked: thread.blocked.is_some() }
             }
         }
     }
 
-    /// The handler runs, if a wake is pending.
+    /// The semantics from now on.
+    pub(super) fn simulate(&mut self, system: System) {
+        self.system = system;
+    }
+
+    /// Whether a thread can be woken at all.
+    pub(super) fn has_wakes(&self) -> bool {
+        self.system != System::WithoutWake
+    }
+
+    pub(super) fn is_windows(&self) -> bool {
+        self.system == System::Windows
+    }
+
+    /// Whether wake-ups did not reach the thread: as Windows' platform tells it, from an APC that is still queued and a cancel
+    /// that found nothing.
+    pub(super) fn was_missed(&self, target: &Target) -> bool {
+        let thread = &self.threads[target.serial];
+        self.is_windows() && thread.pending && thread.missed
+    }
+
+    /// Between two instructions: the handler runs, if a signal is pending. APCs stay queued.
+    pub(super) fn user_mode(&mut self, serial: Serial) -> bool {
+        self.system == System::Unix && self.take_pending(serial)
+    }
+
+    /// What is pending arrives.
     pub(super) fn take_pending(&mut self, serial: Serial) -> bool {
         std::mem::take(&mut self.threads[serial].pending)
     }
@@ -133,13 +167,14 @@ impl Kernel {
     pub(super) fn progress(&mut self, serial: Serial, call: Call) -> Progress {
         let returns = self.let_go || call == Call::Short;
         let thread = &mut self.threads[serial];
-        if call != Call::Uninterruptible && thread.pending {
-            thread.pending = false;
-            thread.blocked = false;
+        let woken = thread.woken_in(call);
+        if let Some(woken) = woken
+            && std::mem::take(woken)
+        {
+            thread.blocked = None;
             return Progress::Interrupted;
         }
-        thread.blocked = !returns;
-        thread.deaf = call == Call::Uninterruptible;
+        thread.blocked = (!returns).then_some(call);
         if returns { Progress::Done } else { Progress::Blocked }
     }
 
@@ -154,6 +189,27 @@ impl Kernel {
     /// Whether no thread of the engine's can move: each one that lives is blocked, with no wake under way to it.
     pub(super) fn is_stuck(&self) -> bool {
         let mut alive = self.threads.iter().filter(|thread| thread.alive);
-        !self.let_go && alive.all(|thread| thread.blocked && (thread.deaf || !thread.pending))
+        !self.let_go && alive.all(OsThread::stays_blocked)
+    }
+}
+
+impl OsThread {
+    /// What interrupts a call of this kind, and whether it has come; `None` if nothing does.
+    fn woken_in(&mut self, call: Call) -> Option<&mut bool> {
+        match call {
+            Call::Uninterruptible => None,
+            Call::SynchronousIo => Some(&mut self.cancelled),
+            Call::Interruptible | Call::WithSideEffects | Call::Short => Some(&mut self.pending),
+        }
+    }
+
+    /// Whether it is in a call, with nothing under way that interrupts it.
+    fn stays_blocked(&self) -> bool {
+        match self.blocked {
+            None => false,
+            Some(Call::Uninterruptible) => true,
+            Some(Call::SynchronousIo) => !self.cancelled,
+            Some(Call::Interruptible | Call::WithSideEffects | Call::Short) => !self.pending,
+        }
     }
 }

@@ -12,7 +12,7 @@ use forcekill::{Obstacle, Platform, ResendPolicy, SpawnError, Wake};
 use super::backend::{Backend, Gate, Look};
 use super::kernel::{Delivery, Kernel, Progress, Serial, Target};
 use super::primitives::{ModelMonitor, NamedFlag, SlotLock};
-use super::{Call, Returned, Stage, WAKE_WAS_PENDING};
+use super::{Call, Returned, Stage, System, WAKE_WAS_PENDING};
 use crate::oracle::Oracle;
 use crate::property::Property;
 use crate::step::{Deed, Effect};
@@ -167,6 +167,9 @@ impl<B: Backend> Platform for Model<B> {
 
     fn capture(&self) -> Result<Target, Obstacle> {
         let serial = self.os_thread_serial();
+        if !self.kernel(|kernel| kernel.has_wakes()) {
+            return Err(Obstacle::FlagsOnly);
+        }
         // Its own thread alone knows the target so far.
         Ok(self.look(false, |kernel| kernel.capture(serial)))
     }
@@ -201,8 +204,10 @@ impl<B: Backend> Platform for Model<B> {
         }
     }
 
-    fn obstacle(&self, _target: &Target) -> Option<Obstacle> {
-        None
+    fn obstacle(&self, target: &Target) -> Option<Obstacle> {
+        // On Unix it has nothing to look at, and is no step of the search.
+        let visible = self.0.slice.delivery && self.kernel(|kernel| kernel.is_windows());
+        self.look(visible, |kernel| kernel.was_missed(target)).then_some(Obstacle::NotAlertable)
     }
 
     #[track_caller]
@@ -272,11 +277,16 @@ impl<B: Backend> Stage for Model<B> {
     #[track_caller]
     fn user_mode(&self) -> bool {
         let serial = self.os_thread_serial();
-        let handled = self.look(self.0.slice.delivery, |kernel| kernel.take_pending(serial));
+        let handled = self.look(self.0.slice.delivery, |kernel| kernel.user_mode(serial));
         if handled {
             self.note(|| "runs the handler, which does nothing".to_string());
         }
         handled
+    }
+
+    fn simulate(&self, system: System) {
+        // Before anything else: no step of a search.
+        self.kernel(|kernel| kernel.simulate(system));
     }
 
     #[track_caller]

@@ -154,7 +154,7 @@ impl Stage for RealStage {
     fn call(&self, call: Call) -> Returned {
         loop {
             let (result, partly) = match call {
-                Call::Interruptible | Call::Uninterruptible => (self.read(), false),
+                Call::Interruptible | Call::SynchronousIo | Call::Uninterruptible => (self.read(), false),
                 Call::WithSideEffects => (self.write(), true),
                 Call::Short => (0, false),
             };
