@@ -15,7 +15,8 @@ use forcekill_models::subject::AnyCase;
 
 fn ours() -> impl Iterator<Item = AnyCase> {
     let cases = Protocol::Design(Design::Forcekill).cases().into_iter();
-    cases.filter(|case| matches!(case, AnyCase::Lifecycle(_)))
+    // Those of whole runtimes have a test of their own.
+    cases.filter(|case| matches!(case, AnyCase::Lifecycle(_)) && !case.is_runtime())
 }
 
 fn explored(case: AnyCase, size: usize, variant: usize, is_lean: bool, kind: Kind) -> Explored {
