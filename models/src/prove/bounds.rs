@@ -112,6 +112,8 @@ pub(super) fn bounded_settings() -> Settings {
 pub(super) fn shuttle_bound(case: AnyCase) -> usize {
     match case {
         AnyCase::Slot(_) => 2,
+        // A whole runtime has so many sections that one preemption among shuttle's smaller steps is too much.
+        AnyCase::Lifecycle(case) if case.is_runtime => 0,
         AnyCase::Lifecycle(_) | AnyCase::Monitor(..) => 1,
     }
 }

@@ -6,7 +6,8 @@
 //! back to whoever sent it (`no-work-for-leavers`).
 //!
 //! **Bounds.** One and two threads, one request; beside it a restart, a shutdown, or both one after the other. The first thread
-//! serves, or is stuck in the request until all calls have returned, or comes back at any moment. Every deadline at any moment.
+//! serves, or is stuck in the request until all calls have returned, or comes back at any moment. Two threads with a shutdown alone;
+//! `--deep`: with a restart too. One thread with a restart and two requests. Every deadline at any moment.
 //! No bound on preemptions.
 //!
 //! **Not covered.** A cap on the queue, which is a unit test.
@@ -42,6 +43,10 @@ impl RuntimeRace for DispatchAgainstLeaving {
         &["restart", "shutdown", "restart-stuck", "shutdown-stuck", "restart-late", "two-requests"];
 
     fn most_threads_in(variant: usize) -> usize {
+        if Self::VARIANTS[variant] == "shutdown" { 2 } else { 1 }
+    }
+
+    fn deep_threads_in(variant: usize) -> usize {
         if variant < 2 { 2 } else { 1 }
     }
 
