@@ -99,6 +99,8 @@ pub enum Engines {
     Every,
     /// shuttle and the explorer: the defect is one of lifecycles, which loom cannot search.
     Interleavings,
+    /// The explorer alone: the defect is one of whole runtimes and takes a preemption, and there shuttle goes without.
+    ExplorerAlone,
     /// loom alone: the defect is one of weak memory, which shuttle does not have.
     LoomAlone,
 }
@@ -187,7 +189,7 @@ fn defects() -> Vec<Defect> {
             case: CaughtIn::Lifecycle(case),
             property,
             size: 1,
-            engines: Engines::Interleavings,
+            engines: broken.engines,
         });
         Defect { name: broken.name, what: broken.what, caught_by: caught.collect() }
     }));

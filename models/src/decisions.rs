@@ -135,7 +135,7 @@ pub const DECISIONS: &[Decision] = &[
     Decision::same(
         "spawn",
         "`frankenphp_new_php_thread`, `lingeringThreads`",
-        &["counts-inside-the-thread", "counts-the-successor-inside"],
+        &["admits-anybody", "counts-inside-the-thread"],
     )
     .each(
         Otherwise("the thread counts itself, at the entry of `php_thread`"),

@@ -7,9 +7,9 @@ use forcekill::OwnedFlags;
 use forcekill::steps::runtime::RuntimeSteps;
 use forcekill::steps::{Sound, Steps};
 
+use crate::cases::Engines;
 use crate::designs::Design;
 use crate::lifecycle_defects as broken;
-use crate::lifecycle_defects::CountsInsideTheThread as CountsInside;
 use crate::lifecycle_designs::{Attempt2573Lifecycle, Merged2365Lifecycle, Pr2365Lifecycle};
 use crate::lifecycles::LifecycleRace;
 use crate::property::Property;
@@ -71,6 +71,8 @@ pub(crate) struct Broken {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
     pub(crate) caught_by: Vec<(LifecycleCase, Property)>,
+    /// Who must catch it.
+    pub(crate) engines: Engines,
 }
 
 fn case<R: LifecycleRace, D>() -> LifecycleCase
@@ -160,12 +162,12 @@ fn defects_of_runtimes() -> Vec<Broken> {
         Bounded, CapacityAddsUp, LatchHolds, LateUnwindIsSafe, LegalTransitions, MetricsAlive,
         NoWorkForLeavers, OneThreadPerIndex, RequestsSettle, RestartIsComplete, TeardownAlone,
     };
-    let broken = |name, what, caught_by| Broken { name, what, caught_by };
+    let broken = |name, what, caught_by| Broken { name, what, caught_by, engines: Engines::Interleavings };
     vec![
         broken(
             "admits-anybody",
-            "an OS thread that starts behind a shutdown's back serves all the same",
-            vec![(runtime_case::<RuntimeRestartAgainstShutdown, broken::AdmitsAnybody>(), LateUnwindIsSafe)],
+            "a, g: a thread that starts behind a shutdown's back is let in, and counts itself when it is in",
+            vec![(runtime_case::<RespawnAgainstTeardown, broken::AdmitsAnybody>(), TeardownAlone)],
         ),
         broken(
             "begins-whatever-was-asked",
@@ -217,23 +219,21 @@ fn defects_of_runtimes() -> Vec<Broken> {
             )],
         ),
         broken(
-            "counts-the-successor-inside",
-            "a: the successor of an unhealthy thread is counted when it has started",
-            vec![(runtime_case::<RespawnAgainstTeardown, CountsInside>(), TeardownAlone)],
-        ),
-        broken(
             "busy-is-complete",
             "a restart that could not ask everybody says that it is complete",
             vec![(runtime_case::<RestartAgainstScaler, broken::BusyIsComplete>(), RestartIsComplete)],
         ),
-        broken(
-            "shutdown-begins-late",
-            "a shutdown does not say that it has begun before it asks the threads",
-            vec![(
-                runtime_case::<RuntimeRestartAgainstShutdown, broken::ShutdownBeginsLate>(),
-                LateUnwindIsSafe,
-            )],
-        ),
+        Broken {
+            engines: Engines::ExplorerAlone,
+            ..broken(
+                "shutdown-begins-late",
+                "a shutdown does not say that it has begun before it asks the threads",
+                vec![(
+                    runtime_case::<RuntimeRestartAgainstShutdown, broken::ShutdownBeginsLate>(),
+                    LateUnwindIsSafe,
+                )],
+            )
+        },
         broken(
             "latches-late",
             "h: the process may be started again, and then the latch is set",
@@ -274,7 +274,7 @@ fn defects_of_lifecycles() -> Vec<Broken> {
     use Property::{
         Bounded, LateUnwindIsSafe, LegalTransitions, NoDeadlock, RestartIsComplete, TeardownAlone,
     };
-    let broken = |name, what, caught_by| Broken { name, what, caught_by };
+    let broken = |name, what, caught_by| Broken { name, what, caught_by, engines: Engines::Interleavings };
     vec![
         broken(
             "plain-sets",

@@ -9,7 +9,9 @@ use forcekill::roster::{Claim, Life, Phase, Pool, Roster, Rules};
 use forcekill::runtime::Waiting;
 use forcekill::steps::Steps;
 use forcekill::steps::runtime::{NoInit, RuntimeSteps};
-use forcekill::{Fate, InterruptFlags, Lingering, Platform, State, States, StillLingering, Thread};
+use forcekill::{
+    Fate, InterruptFlags, Lingering, Platform, SpawnError, State, States, StillLingering, Thread,
+};
 
 use crate::lifecycle_defects::CountsInsideTheThread;
 
@@ -51,10 +53,20 @@ macro_rules! defect {
 }
 
 defect! {
-    /// An OS thread that starts behind a shutdown's back serves all the same.
+    /// a, g: an OS thread that starts behind a shutdown's back is let in, and counts itself when it is. The admission and the count
+    /// stand in for each other: with a sound count an admission too many keeps the gate shut, and a thread that is not admitted
+    /// never enters the engine that is torn down.
     AdmitsAnybody {
         fn admit(roster: &P::Monitor<Roster>, generation: u32, life: Life) -> Option<Pool> {
             admits_anybody::<P>(roster, generation, life)
+        }
+    } and {
+        fn spawn(
+            thread: &Thread<P, F, Self>,
+            lingering: &Lingering<P>,
+            body: impl FnOnce() + Send + 'static,
+        ) -> Result<(), SpawnError> {
+            CountsInsideTheThread::count_inside(thread.platform(), lingering, body)
         }
     }
 }

@@ -111,9 +111,6 @@ fn a_design_is_said_to_differ_exactly_where_it_overrides_the_step() {
 fn defects_of(type_name: &str) -> Vec<String> {
     match type_name {
         "RelaxedStore" => return vec!["store-without-release".into()],
-        "CountsInsideTheThread" => {
-            return vec!["counts-inside-the-thread".into(), "counts-the-successor-inside".into()];
-        }
         _ => {}
     }
     let mut name = String::new();

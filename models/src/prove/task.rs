@@ -417,6 +417,7 @@ impl Engines {
             Self::Every => &[Engine::Loom, Engine::Shuttle, Engine::Explore],
             Self::LoomAlone => &[Engine::Loom],
             Self::Interleavings => &[Engine::Shuttle, Engine::Explore],
+            Self::ExplorerAlone => &[Engine::Explore],
         }
     }
 }
