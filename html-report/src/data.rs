@@ -102,8 +102,8 @@ pub enum Verdict {
 pub struct Coverage {
     /// Each row of the table of states.
     pub rows: Vec<Taken>,
-    /// Whether the run claims to take every row: what was not taken is then a shortcoming.
-    pub is_whole: bool,
+    /// What else a reader must know of them; may be empty.
+    pub note: String,
 }
 
 /// A transition and how often it was taken.

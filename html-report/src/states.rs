@@ -82,8 +82,7 @@ pub(crate) fn section(coverage: &Coverage) -> Markup {
             h2 { "States" }
             p {
                 (taken) " of " (coverage.rows.len()) " transitions taken"
-                @if !coverage.is_whole { " (the race that takes them all was not among the searches)" }
-                ". The numbers say how often; a dashed arrow was never taken. In the states with a bold rim a thread stays until it is asked to leave."
+                (coverage.note) ". The numbers say how often; a dashed arrow was never taken. In the states with a bold rim a thread stays until it is asked to leave."
             }
             div.scroll role="region" aria-label="The state diagram" tabindex="0" { (drawing(coverage)) }
             details {

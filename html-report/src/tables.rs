@@ -138,7 +138,7 @@ pub(crate) fn reached(moments: &[Moment]) -> Markup {
     html! {
         section id="reached" {
             h2 { "Reached" }
-            p { "The moments that a search must have visited, or it has not seen the race." }
+            p { "The moments that a run must have visited, or it has not seen what it is for." }
             @for group in groups {
                 @let missed = group.len() - group.iter().filter(is_reached).count();
                 details open[missed > 0] {

@@ -41,6 +41,7 @@ fn bad_input_is_one_clear_line() {
         (&["prove", "--page", missing.to_str().unwrap()], "cannot rewrite"),
         (&["prove", "--page", unmarked.to_str().unwrap()], "no line '<!-- generated: table -->'"),
         (&["prove", "--page", unmarked.to_str().unwrap(), "--size", "1"], "cannot be used with"),
+        (&["simulate", "--runs", "1", "--html", unwritable.to_str().unwrap()], "cannot write"),
         (&["explain", "--property", "no-bugs"], "unknown property 'no-bugs'"),
         (&["explain", "--design", "pr-1"], "unknown design 'pr-1'"),
         (&["explain", "--property", "latch-holds"], "no model of pr-2365 settles latch-holds"),

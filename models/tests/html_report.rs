@@ -1,8 +1,9 @@
-//! The page of `prove --html` in a real browser, made from a small run: two races of all designs and their defects.
+//! The pages of `prove --html` and `simulate --html` in a real browser, made from small runs: two races of all designs and
+//! their defects, and a design whose simulation fails.
 //!
-//! It loads without an error and asks nothing of anybody; every link leads to something that is there and is seen when it is
-//! followed; and on a narrow screen nothing but its boxes scrolls sideways, in either colour scheme. Where no browser is
-//! installed the test says so, and ends. What it does not cover: other browsers, and whether the page is beautiful.
+//! They load without an error and ask nothing of anybody; every link leads to something that is there and is seen when it is
+//! followed; and on a narrow screen nothing but their boxes scrolls sideways, in either colour scheme. Where no browser is
+//! installed the tests say so, and end. What they do not cover: other browsers, and whether the pages are beautiful.
 #![cfg(unix)]
 
 mod browser;
@@ -13,19 +14,45 @@ use std::process::Command;
 use browser::Browser;
 use serde_json::{Value, json};
 
-/// A page of a small run, in a folder of its own.
-fn report() -> (tempfile::TempDir, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("report.html");
-    let models = ["--model", "lost-wake-up", "--model", "two-restarts", "--size", "1"];
-    let output = Command::new(env!("CARGO_BIN_EXE_forcekill"))
-        .args(["prove", "--summary", "--html", path.to_str().unwrap()])
-        .args(models)
-        .output()
-        .expect("the program starts");
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
-    (folder, format!("file://{}", path.display()))
+/// A page in a folder of its own.
+struct Written {
+    folder: tempfile::TempDir,
 }
+
+impl Written {
+    /// What the program writes with these arguments, which must end with this status.
+    fn by(arguments: &[&str], status: i32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_forcekill"))
+            .args(arguments)
+            .arg("--html")
+            .arg(folder.path().join(PAGE))
+            .current_dir(folder.path())
+            .output()
+            .expect("the program starts");
+        assert_eq!(output.status.code(), Some(status), "{}", String::from_utf8_lossy(&output.stdout));
+        Self { folder }
+    }
+
+    fn proofs() -> Self {
+        let models = ["--model", "lost-wake-up", "--model", "two-restarts", "--size", "1"];
+        Self::by(&[&["prove", "--summary"][..], &models].concat(), 0)
+    }
+
+    fn simulation() -> Self {
+        Self::by(&["simulate", "--design", "pr-2365", "--runs", "2000"], 1)
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(self.folder.path().join(PAGE)).unwrap()
+    }
+
+    fn url(&self) -> String {
+        format!("file://{}", self.folder.path().join(PAGE).display())
+    }
+}
+
+const PAGE: &str = "page.html";
 
 fn texts(value: &Value) -> Vec<String> {
     let texts = value.as_array().expect("a list").iter();
@@ -35,9 +62,7 @@ fn texts(value: &Value) -> Vec<String> {
 /// What stands in the page is what was searched: the drawings have steps, lines of source, and the property that broke.
 #[test]
 fn the_page_tells_what_was_found() {
-    let (_folder, url) = report();
-    let page = fs::read_to_string(url.trim_start_matches("file://")).unwrap();
-    for needle in [
+    let proofs = [
         "refuted in lost-wake-up, 1 killer",
         "pr-2365 breaks no-lost-kill in lost-wake-up",
         "forcekill replay fk1:explore:",
@@ -45,24 +70,59 @@ fn the_page_tells_what_was_found() {
         "<code>models/src/races/",
         "state-Restarting",
         "All is as claimed.",
-    ] {
-        assert!(page.contains(needle), "no '{needle}' in the page");
+    ];
+    let simulation =
+        ["pr-2365 breaks", "with the seed", "forcekill replay target/simulate/pr-2365-", "Not as claimed:"];
+    for (page, needles) in
+        [(Written::proofs().text(), &proofs[..]), (Written::simulation().text(), &simulation[..])]
+    {
+        for needle in needles {
+            assert!(page.contains(needle), "no '{needle}' in the page");
+        }
+        assert!(!page.contains("<script"), "the page needs no script");
     }
-    assert!(!page.contains("<script"), "the page needs no script");
 }
 
 #[test]
-fn the_page_works_in_a_browser() {
+fn the_page_of_the_proofs_works_in_a_browser() {
     let Some(mut browser) = Browser::open() else { return };
-    let (_folder, url) = report();
+    let written = Written::proofs();
+    works(&mut browser, &written.url(), |browser| {
+        let cells =
+            "[...document.querySelectorAll('#proofs tbody td')].filter(td => !td.querySelector('a')).length";
+        assert_eq!(browser.evaluate(cells), json!(0), "each cell of the proofs is a link");
+        let drawn = "[...document.querySelectorAll('#proofs a.refuted')].map(a => \
+            document.querySelectorAll(a.getAttribute('href') + ' svg circle.step').length)";
+        let steps = browser.evaluate(drawn);
+        let steps: Vec<_> = steps.as_array().expect("a list").iter().filter_map(Value::as_u64).collect();
+        assert!(
+            steps.len() >= 6 && steps.iter().all(|&steps| steps > 2),
+            "refutations with steps: {steps:?}"
+        );
+    });
+}
+
+#[test]
+fn the_page_of_a_simulation_works_in_a_browser() {
+    let Some(mut browser) = Browser::open() else { return };
+    let written = Written::simulation();
+    works(&mut browser, &written.url(), |browser| {
+        let steps = browser.evaluate("document.querySelectorAll('#counterexamples svg circle.step').length");
+        assert!(steps.as_u64() > Some(2), "a failure with steps: {steps}");
+        let taken = browser.evaluate("document.querySelectorAll('#states .edge:not(.missing)').length");
+        assert!(taken.as_u64() > Some(5), "transitions that were taken: {taken}");
+    });
+}
+
+/// Loads a page, looks at it, and then at what the browser has told meanwhile.
+fn works(browser: &mut Browser, url: &str, look: impl FnOnce(&mut Browser)) {
     browser.ask("Page.navigate", json!({"url": url}));
     browser.wait_for("Page.loadEventFired");
-
-    links_lead_somewhere(&mut browser);
+    look(browser);
+    links_lead_somewhere(browser);
     for (width, scheme) in [(360, "light"), (360, "dark"), (1280, "light"), (1280, "dark")] {
-        fits(&mut browser, width, scheme);
+        fits(browser, width, scheme);
     }
-
     let asked: Vec<_> =
         browser.told("Network.requestWillBeSent").map(|told| told["request"]["url"].clone()).collect();
     assert_eq!(asked, [json!(url)], "the page alone is asked for");
@@ -72,19 +132,11 @@ fn the_page_works_in_a_browser() {
     assert!(said.is_empty(), "nothing is said: {said:?}");
 }
 
-/// Every link has its end, and each end is seen when the link is followed, folded or not. Each cell of the proofs is a link.
+/// Every link has its end, and each end is seen when the link is followed, folded or not.
 fn links_lead_somewhere(browser: &mut Browser) {
     let links =
         texts(&browser.evaluate("[...document.querySelectorAll('a')].map(a => a.getAttribute('href'))"));
-    assert!(links.len() > 20, "{links:?}");
-    let cells =
-        "[...document.querySelectorAll('#proofs tbody td')].filter(td => !td.querySelector('a')).length";
-    assert_eq!(browser.evaluate(cells), json!(0));
-    let drawn = "[...document.querySelectorAll('#proofs a.refuted')].every(a => \
-        document.querySelector(a.getAttribute('href') + ' svg circle.step'))";
-    assert_eq!(browser.evaluate(drawn), json!(true), "a refutation leads to a drawing with steps");
-    let refuted = browser.evaluate("document.querySelectorAll('#proofs a.refuted').length");
-    assert!(refuted.as_u64() >= Some(6), "{refuted}");
+    assert!(links.len() > 3, "{links:?}");
     for link in links {
         let id = link.strip_prefix('#').unwrap_or_else(|| panic!("{link} leads out of the page"));
         let follow = format!(

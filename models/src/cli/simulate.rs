@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use forcekill_models::explain;
+use forcekill_models::report::html::simulation::{self, Simulation};
 use forcekill_models::sim::campaign::{Campaign, Failed, Sum};
 use forcekill_models::sim::designs::Simulated;
 use forcekill_models::sim::draw::{Faults, Wish};
@@ -17,7 +18,7 @@ use forcekill_models::sim::scenario::Scenario;
 use forcekill_models::sim::shrink;
 use forcekill_models::sim::watch::Bounded;
 use forcekill_models::sim::{Keep, Outcome, story};
-use forcekill_models::trace::{Broken, End, Line, Run};
+use forcekill_models::trace::{Broken, End, Line, Run, Step};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -52,6 +53,9 @@ pub(super) struct Arguments {
     /// Write the results to this file, for machines
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write the results to this file as one page to read offline, with a drawing of the failure
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Play the Kth of N shares of the seeds
     #[arg(long, value_name = "K/N", value_parser = shard)]
     shard: Option<(u64, u64)>,
@@ -79,7 +83,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
         Campaign { simulated, seed: arguments.seed, runs: arguments.runs, shard, wish, most_failures: 1 };
     let sinks = Sinks::open(arguments)?;
     let hours = arguments.hours.map_or(String::new(), |hours| format!(" --hours {hours}"));
-    println!(
+    let command = format!(
         "simulate --design {simulated} --seed {} --runs {} --threads {} --faults {}{hours} --shard {}/{}",
         arguments.seed,
         arguments.runs,
@@ -88,6 +92,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
         shard.0,
         shard.1,
     );
+    println!("{command}");
 
     let started = Instant::now();
     let (sum, differing) = play(&campaign, arguments, &sinks);
@@ -103,6 +108,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Ending, BadInput> {
             .extend(MOMENTS.iter().filter(is_missing).map(|moment| format!("never reached: {moment}")));
     }
     sinks.write(arguments, &sum, elapsed, &failures)?;
+    if let Some(path) = &arguments.html {
+        let page = simulation::page(&Simulation {
+            command: format!("forcekill {command}"),
+            sum: &sum,
+            seconds: elapsed.as_secs_f64(),
+            shortcomings: &shortcomings,
+            moments: if is_default(arguments, simulated, faults) { MOMENTS } else { &[] },
+            failures: failures.iter().map(Kept::drawn).collect(),
+        });
+        std::fs::write(path, page).map_err(|error| cannot_write(path, &error))?;
+    }
     for line in &shortcomings {
         println!("NOT AS CLAIMED: {line}");
     }
@@ -147,9 +163,25 @@ struct Kept {
     failure: Failure,
     steps: usize,
     path: PathBuf,
+    trace: Vec<Step>,
 }
 
 impl Kept {
+    fn again(&self) -> String {
+        format!("forcekill replay {}", self.path.display())
+    }
+
+    fn drawn(&self) -> simulation::Failure<'_> {
+        simulation::Failure {
+            design: &self.failure.design,
+            seed: self.seed,
+            property: &self.failure.property,
+            what: &self.failure.what,
+            again: self.again(),
+            trace: &self.trace,
+        }
+    }
+
     fn shortcoming(&self) -> String {
         format!("{} breaks with the seed {}: {}", self.failure.property, self.seed, self.failure.what)
     }
@@ -175,8 +207,9 @@ fn keep(simulated: Simulated, failed: &Failed, folder: &Path) -> Result<Kept, Ba
     let path = folder.join(format!("{simulated}-{}-{seed}.json", violation.property));
     std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
     std::fs::write(&path, failure.text()).map_err(|error| cannot_write(&path, &error))?;
-    println!("Again: forcekill replay {}\n", path.display());
-    Ok(Kept { seed, failure, steps: steps.len(), path })
+    let kept = Kept { seed, failure, steps: steps.len(), path, trace: outcome.trace };
+    println!("Again: {}\n", kept.again());
+    Ok(kept)
 }
 
 fn summarise(sum: &Sum, elapsed: Duration) {
@@ -214,7 +247,7 @@ struct Sinks {
 impl Sinks {
     /// Opens them first: what cannot be written is said before anything is run.
     fn open(arguments: &Arguments) -> Result<Self, BadInput> {
-        if let Some(path) = &arguments.json {
+        for path in [&arguments.json, &arguments.html].into_iter().flatten() {
             let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
             opened.map_err(|error| cannot_write(path, &error))?;
         }

@@ -1,7 +1,9 @@
-//! The page of `prove --html`: what was found, as the plain data that [`forcekill_html_report`] makes a document from.
+//! The pages of `prove --html` and `simulate --html`: what was found, as the plain data that [`forcekill_html_report`] makes a
+//! document from.
 
 pub mod drawing;
 mod proofs;
+pub mod simulation;
 
 use std::collections::BTreeMap;
 
@@ -103,7 +105,9 @@ fn is_caught(catch: &Catch) -> bool {
 fn coverage(report: &Report) -> Option<Coverage> {
     let rows = TRANSITIONS.iter().zip(&report.taken).map(|(row, &hits)| Taken { row, hits });
     let rows: Vec<_> = rows.collect();
-    (!rows.is_empty()).then(|| Coverage { rows, is_whole: report.covers_table() })
+    let note =
+        if report.covers_table() { "" } else { " (the race that takes them all was not among the searches)" };
+    (!rows.is_empty()).then(|| Coverage { rows, note: note.to_string() })
 }
 
 /// A row for each defect, race and property, with the diagram of the shortest execution that refutes it there.
