@@ -210,7 +210,7 @@ fn progress_bar(searches: usize, options: &Options) -> ProgressBar {
     if !stderr().is_terminal() {
         let how_long = match (options.deep, options.is_whole()) {
             (true, _) => "; this takes hours",
-            (false, true) => "; this takes about three minutes on two cores",
+            (false, true) => "; this takes about eight minutes on two cores",
             (false, false) => "",
         };
         eprintln!("{searches} searches{how_long}");
