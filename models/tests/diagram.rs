@@ -43,9 +43,10 @@ fn several_events_between_two_states_are_one_edge() {
     let edges = |format, arrow| draw(format).lines().filter(|line| line.contains(arrow)).count();
     assert_eq!(edges(Format::Mermaid, " --> "), pairs.len() + 1, "and the start");
     assert_eq!(edges(Format::Dot, " -> "), pairs.len());
-    let both = "Ready --> ShuttingDown : RequestShutdown (shutdown)<br/>FailBoot (PHP thread)\n";
+    let both =
+        "Ready --> ShuttingDown : RequestShutdown (init, scaler, shutdown)<br/>FailBoot (PHP thread)\n";
     assert!(draw(Format::Mermaid).contains(both), "{}", draw(Format::Mermaid));
-    let both = "Ready -> ShuttingDown [label=\"RequestShutdown (shutdown)\\nFailBoot (PHP thread)\"];\n";
+    let both = "Ready -> ShuttingDown [label=\"RequestShutdown (init, scaler, shutdown)\\nFailBoot (PHP thread)\"];\n";
     assert!(draw(Format::Dot).contains(both), "{}", draw(Format::Dot));
 }
 

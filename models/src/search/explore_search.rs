@@ -150,8 +150,13 @@ impl crate::explorer::view::Strategy for Watched {
         self.replay.begin()
     }
 
+    /// A schedule that was cut off where its property had broken ends there again.
     fn choose(&mut self, view: &impl View) -> Option<Thread> {
-        self.replay.choose(view)
+        let chosen = self.replay.choose(view);
+        if chosen.is_none() {
+            self.watcher.cut_off(&[]);
+        }
+        chosen
     }
 
     fn end(&mut self, view: &impl View) {
