@@ -1,6 +1,8 @@
 //! Every search of `forcekill prove`, one model a test, so that a failure names its race. The claim, the bounds and what is
 //! not covered stand at the head of each race's file.
 
+use forcekill::State;
+use forcekill::state::{Event, TRANSITIONS};
 use forcekill_models::designs::Design;
 use forcekill_models::prove::{self, Options, Report, Verdict};
 
@@ -87,7 +89,11 @@ fn lingering_against_teardown() {
 #[test]
 fn whole_life() {
     let report = prove("whole-life");
-    assert!(report.covers_table() && report.missing_transitions().is_empty());
+    // Those that a whole runtime alone makes are taken in its races.
+    let left = TRANSITIONS.iter().zip(&report.taken).filter(|(_, hits)| **hits == 0);
+    let left: Vec<_> = left.map(|(row, _)| (row.from, row.event)).collect();
+    assert_eq!(left, [(State::Booting, Event::Start), (State::RebootReady, Event::FailStart)]);
+    assert!(!report.covers_table(), "it is one race of many");
     let broken = broken_by_the_pull_request(&report);
     assert_eq!(broken, ["bounded", "late-unwind-is-safe", "legal-transitions", "no-deadlock"]);
 }

@@ -49,7 +49,7 @@ fn reached(case: AnyCase, (size, variant): (usize, &str), kind: Kind) -> (Reache
 fn assert_alike(case: AnyCase, size: usize, variant: &str) {
     let (remembering, few) = reached(case, (size, variant), Kind::Remembering);
     let (forgetful, many) = reached(case, (size, variant), Kind::Persistent);
-    assert!(remembering.terminals.len() > 1, "{} {variant}", case.model());
+    assert!(!remembering.terminals.is_empty(), "{} {variant}", case.model());
     assert_eq!(remembering, forgetful, "{} {variant}, {size} threads", case.model());
     println!(
         "{:<34} {variant:<22} {size} threads: {few:>8} executions, without a memory {many:>8}",

@@ -1,16 +1,14 @@
 //! What the searches come to: cells, defects, moments, and whether all is as claimed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::sum::Sum;
 use super::task::{Engine, TaskResult};
 use forcekill::state::TRANSITIONS;
 
 use crate::designs::Design;
-use crate::lifecycles::LifecycleRace;
 use crate::property::Property;
 use crate::protocol::Protocol;
-use crate::races::whole_life::WholeLife;
 use crate::schedule::Schedule;
 use crate::subject::AnyCase;
 
@@ -84,8 +82,8 @@ pub struct Report {
     pub reached: BTreeMap<(&'static str, &'static str, &'static str), u64>,
     /// How often each row of the table of states was taken by `forcekill`; empty if no race of lifecycles was searched.
     pub taken: Vec<u64>,
-    /// Whether the race that takes every row was among the searches.
-    pub(crate) covers_table: bool,
+    /// The races of lifecycles that `forcekill` played.
+    pub(crate) lifecycles: BTreeSet<&'static str>,
     /// How many searches were made. One can have a cell for each of several properties.
     pub searches: usize,
     /// How many executions they played in all.
@@ -122,10 +120,8 @@ impl Report {
     }
 
     fn take(&mut self, case: AnyCase, taken: &[u64]) {
-        if case.model() == WholeLife::NAME {
-            self.covers_table = true;
-        }
         if matches!(case, AnyCase::Lifecycle(_)) {
+            self.lifecycles.insert(case.model());
             self.taken.resize(TRANSITIONS.len(), 0);
         }
         for (sum, hits) in self.taken.iter_mut().zip(taken) {
@@ -148,16 +144,18 @@ impl Report {
         empty.map(|property| format!("no search of {} settles {property}", Design::Forcekill)).collect()
     }
 
-    /// Whether the race that takes every transition was among the searches.
+    /// Whether every race of lifecycles was among the searches: together they take every transition.
     pub fn covers_table(&self) -> bool {
-        self.covers_table
+        let ours = Protocol::Design(Design::Forcekill).cases().into_iter();
+        let mut lifecycles = ours.filter(|case| matches!(case, AnyCase::Lifecycle(_)));
+        lifecycles.all(|case| self.lifecycles.contains(case.model()))
     }
 
     /// The declared transitions that no search of `forcekill` took, as text. None are missed where only some models were
     /// searched.
     pub fn missing_transitions(&self) -> Vec<String> {
         let missing = TRANSITIONS.iter().zip(&self.taken);
-        let missing = missing.filter(|(_, hits)| self.covers_table && **hits == 0);
+        let missing = missing.filter(|(_, hits)| **hits == 0 && self.covers_table());
         missing.map(|(row, _)| format!("{} -> {} ({:?})", row.from, row.to, row.event)).collect()
     }
 
