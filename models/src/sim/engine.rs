@@ -1,5 +1,5 @@
 //! The simulated engine: it knows whether it is started, whose storage was freed, and which scripts run. What each script does is
-//! in [`script`](super::script).
+//! in `script`.
 
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
