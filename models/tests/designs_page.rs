@@ -107,11 +107,10 @@ fn a_design_is_said_to_differ_exactly_where_it_overrides_the_step() {
     }
 }
 
-/// `WakeAfterUnlock` is `wake-after-unlock`, but for these.
+/// `WakeAfterUnlock` is `wake-after-unlock`, but for one.
 fn defects_of(type_name: &str) -> Vec<String> {
-    match type_name {
-        "RelaxedStore" => return vec!["store-without-release".into()],
-        _ => {}
+    if type_name == "RelaxedStore" {
+        return vec!["store-without-release".into()];
     }
     let mut name = String::new();
     for letter in type_name.chars() {
