@@ -104,6 +104,8 @@ pub struct Coverage {
     pub rows: Vec<Taken>,
     /// What else a reader must know of them; may be empty.
     pub note: String,
+    /// Whether the run claims to take every row, so that what was not taken is a shortcoming.
+    pub is_claimed: bool,
 }
 
 /// A transition and how often it was taken.

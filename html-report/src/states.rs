@@ -23,8 +23,8 @@ fn place(state: State) -> (f64, f64) {
         State::BootRequested => (390.0, 50.0),
         State::Booting => (680.0, 50.0),
         State::TransitionComplete => (680.0, 205.0),
-        State::TransitionInProgress => (410.0, 205.0),
-        State::TransitionRequested => (410.0, 345.0),
+        State::TransitionInProgress => (395.0, 205.0),
+        State::TransitionRequested => (395.0, 345.0),
         State::Inactive => (190.0, 445.0),
         State::Ready => (680.0, 445.0),
         State::RebootReady => (980.0, 285.0),
@@ -40,7 +40,8 @@ fn place(state: State) -> (f64, f64) {
 /// How far the middle of an arrow is moved from the straight line, so that it leads around what is there.
 fn bend(from: State, to: State) -> (f64, f64) {
     match (from, to) {
-        (State::Booting, State::Inactive) => (-132.0, -70.0),
+        (State::Reserved, State::Booting) => (0.0, 44.0),
+        (State::Booting, State::Inactive) => (-132.0, -64.0),
         (State::TransitionComplete, State::Inactive) => (-10.0, -48.0),
         (State::TransitionComplete, State::ShuttingDown) => (240.0, 60.0),
         (State::Ready, State::ShuttingDown) => (100.0, 50.0),
@@ -102,7 +103,7 @@ fn table(coverage: &Coverage) -> Markup {
                 td { (format!("{:?}", row.event)) }
                 td { (row.to) }
                 td { (actors(row.by)) }
-                td.refuted[*hits == 0] { (thousands(*hits)) }
+                td.refuted[*hits == 0 && coverage.is_claimed] { (thousands(*hits)) }
             } } }
         }
     }
@@ -123,7 +124,7 @@ fn drawing(coverage: &Coverage) -> Markup {
     let edges = edges(coverage);
     let (written, arrows): (Vec<_>, Vec<_>) = edges.iter().partition(|edge| is_written(edge.from, edge.to));
     html! {
-        svg.map width=(WIDTH) height=(HEIGHT) viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label="States and transitions; the table below has the same numbers" {
+        svg.map.claimed[coverage.is_claimed] width=(WIDTH) height=(HEIGHT) viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label="States and transitions; the table below has the same numbers" {
             @for edge in &arrows { (arrow(edge)) }
             @for state in State::ALL { (state_box(state, &edges)) }
             @for state in State::ALL {

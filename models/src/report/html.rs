@@ -107,7 +107,7 @@ fn coverage(report: &Report) -> Option<Coverage> {
     let rows: Vec<_> = rows.collect();
     let note =
         if report.covers_table() { "" } else { " (the race that takes them all was not among the searches)" };
-    (!rows.is_empty()).then(|| Coverage { rows, note: note.to_string() })
+    (!rows.is_empty()).then(|| Coverage { rows, note: note.to_string(), is_claimed: report.covers_table() })
 }
 
 /// A row for each defect, race and property, with the diagram of the shortest execution that refutes it there.

@@ -74,7 +74,7 @@ fn facts(sum: &Sum, seconds: f64) -> Vec<Fact> {
 fn coverage(sum: &Sum) -> Coverage {
     let hits = |row: usize| sum.taken.get(row).copied().unwrap_or_default();
     let rows = TRANSITIONS.iter().enumerate().map(|(number, row)| Taken { row, hits: hits(number) });
-    Coverage { rows: rows.collect(), note: String::new() }
+    Coverage { rows: rows.collect(), note: String::new(), is_claimed: false }
 }
 
 fn reached(simulation: &Simulation<'_>) -> Vec<Moment> {
