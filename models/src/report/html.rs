@@ -105,8 +105,11 @@ fn is_caught(catch: &Catch) -> bool {
 fn coverage(report: &Report) -> Option<Coverage> {
     let rows = TRANSITIONS.iter().zip(&report.taken).map(|(row, &hits)| Taken { row, hits });
     let rows: Vec<_> = rows.collect();
-    let note =
-        if report.covers_table() { "" } else { " (the race that takes them all was not among the searches)" };
+    let note = if report.covers_table() {
+        ""
+    } else {
+        " (not every race of lifecycles was searched, which together take them all)"
+    };
     (!rows.is_empty()).then(|| Coverage { rows, note: note.to_string(), is_claimed: report.covers_table() })
 }
 
