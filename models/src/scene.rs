@@ -80,7 +80,7 @@ pub trait Scene: Platform<Flag = AtomicBool> {
 
     /// What the current PHP thread does from here on, as its `turn`th script begins, depends on `residue` alone: see
     /// [`forget`](crate::explorer::forget).
-    fn begins_turn(&self, thread: usize, turn: usize, residue: u64);
+    fn begins_turn(&self, turn: usize, residue: u64);
 
     /// Keeps a step of the current thread, if steps are kept. The step's line is the caller's.
     #[track_caller]

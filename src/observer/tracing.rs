@@ -140,6 +140,11 @@ mod tests {
             "DEBUG message=rebooted thread=3",
             "WARN message=spawn failed thread=3 error=the system refused to start a thread (errno 11): \
              lower the number of threads, or raise the limit on them",
+            "WARN message=start refused thread=3 error=the engine refused: no memory",
+            "ERROR message=ended illegally thread=3 error=Exit is not declared for a thread that is Yielding: only for \
+             one that is ShuttingDown, Abandoned, Booting, Ready, Restarting, TransitionRequested, TransitionComplete",
+            "ERROR message=scaler not started error=the system refused to start a thread (errno 11): lower the number \
+             of threads, or raise the limit on them",
             // A regular thread has no worker, and its event no such field.
             "INFO message=scaled up thread=3",
             "INFO message=scaled down thread=3",

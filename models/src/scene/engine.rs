@@ -276,7 +276,7 @@ impl<P: Scene> Engine<P> for ModelEngine<P> {
     fn run_worker(&self, on: On<'_, ModelStorage<P>>, requests: &mut dyn Requests<u32, u32>) -> ScriptEnd {
         let (act, turn) = self.takes_turn(on.thread);
         // Which acts this OS thread has played is all that it remembers: whether it is healthy, and how often it has failed.
-        self.scene.begins_turn(on.thread, turn, on.storage.first_turn as u64);
+        self.scene.begins_turn(turn, on.storage.first_turn as u64);
         self.script_begins(on.thread);
         let end = self.play(act, &on, requests);
         self.script_ends(on.thread);

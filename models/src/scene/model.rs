@@ -49,8 +49,8 @@ struct Cast<B: Backend> {
     begun: usize,
     /// The states of the threads, as they were last seen.
     states: Vec<State>,
-    /// How many scripts each index has begun.
-    turns: Vec<usize>,
+    /// How many scripts an index had begun when this thread of its had begun its latest.
+    turns: Vec<(B::ThreadId, usize)>,
     /// Whose deadlines do not pass: who makes an initial condition, or clears up behind a race.
     patient: Option<Role>,
     /// While an initial condition is made.
@@ -288,9 +288,12 @@ impl<B: Backend> LifecycleModel<B> {
     /// on with the turns where it has left off.
     fn leaves(&self, role: Role) {
         self.0.oracle.leaves(role);
-        let left = match role {
-            Role::Php(index) => self.cast().turns.get(index).copied().unwrap_or_default(),
-            _ => 0,
+        let me = self.0.backend.current();
+        // Its own turns, and not those of a successor that may have begun already.
+        let left = {
+            let mut cast = self.cast();
+            let place = cast.turns.iter().position(|(other, _)| *other == me);
+            place.map_or(0, |place| cast.turns.remove(place).1)
         };
         if self.forgets() {
             self.0.backend.leave(left as u64);
@@ -549,13 +552,14 @@ impl<B: Backend> Scene for LifecycleModel<B> {
         ResendPolicy::new(pause * sends, pause, pause).expect("a positive number of sends")
     }
 
-    fn begins_turn(&self, thread: usize, turn: usize, residue: u64) {
+    fn begins_turn(&self, turn: usize, residue: u64) {
         {
+            let me = self.0.backend.current();
             let mut cast = self.cast();
-            if cast.turns.len() <= thread {
-                cast.turns.resize(thread + 1, 0);
+            match cast.turns.iter_mut().find(|(other, _)| *other == me) {
+                Some((_, turns)) => *turns = turn + 1,
+                None => cast.turns.push((me, turn + 1)),
             }
-            cast.turns[thread] = turn + 1;
         }
         if self.forgets() {
             // More than any thread makes in one turn.

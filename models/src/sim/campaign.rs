@@ -24,7 +24,7 @@ pub struct Campaign {
     pub shard: (u64, u64),
     /// What each run is to be.
     pub wish: Wish,
-    /// How many failures are looked for.
+    /// How many failures are looked for. They are the first ones, by their seeds, however the cores share the runs.
     pub most_failures: usize,
 }
 
@@ -65,7 +65,10 @@ impl Campaign {
         std::thread::scope(|scope| {
             for _ in 0..cores {
                 scope.spawn(|| {
-                    while let Some(seed) = self.next_seed(&next).filter(|_| !stops.load(Relaxed)) {
+                    // A seed that was taken is played: so that all before a failure have been.
+                    while !stops.load(Relaxed)
+                        && let Some(seed) = self.next_seed(&next)
+                    {
                         let scenario = draw::scenario(seed, self.wish);
                         let outcome = self.simulated.play(&scenario, keep);
                         told(&scenario, &outcome);
@@ -78,7 +81,8 @@ impl Campaign {
         });
         let mut sum = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
         sum.reached.sort_unstable();
-        sum.failed.sort_by_key(|failed| failed.scenario.seed);
+        sum.failed.sort_by_key(|failed| failed.scenario.seed.wrapping_sub(self.seed));
+        sum.failed.truncate(self.most_failures);
         sum
     }
 
