@@ -162,7 +162,7 @@ where
         let thread: &Thread<P, F, S> = (*thread).borrow();
         let now = thread.platform().now();
         drained.fate_of(thread.index()) == Some(Fate::Drained)
-            && thread.with(|lifecycle| lifecycle.resume(now)).is_ok()
+            && thread.with(|lifecycle| lifecycle.resume(now).is_ok())
     };
     threads.iter().filter(told).count()
 }
@@ -223,10 +223,13 @@ where
 
     let mut passage =
         Passage { call, watch, legs: threads.iter().map(|thread| Leg::new(thread.borrow())).collect() };
+    let mark = platform.mark();
     // All are asked before any is waited for: a thread that takes its time must not cost the others theirs.
     passage.ask(asked_at);
+    platform.forgets(mark, || ("asked", passage.courses()));
     passage.wait(grace_end, Phase::Grace);
     passage.leave_the_busy_alone();
+    platform.forgets(mark, || ("grace is over", passage.courses()));
     let schedule = S::schedule(&limits.kill);
     let mut pauses = schedule.pauses().zip(1..).peekable();
     while let Some((pause, nth)) = pauses.next().filter(|_| passage.has_stragglers()) {
@@ -238,6 +241,7 @@ where
             passage.wait_or_abandon(end);
         }
     }
+    platform.forgets(mark, || ("over", passage.courses()));
     passage.finish()
 }
 
@@ -256,7 +260,7 @@ struct Leg<'a, P: Platform, F: InterruptFlags<Flag = P::Flag>, S> {
 }
 
 /// How far it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Course {
     /// Neither asked nor refused.
     Unasked,
@@ -337,6 +341,11 @@ where
                 leg.course = Course::Over(fate);
             }
         }
+    }
+
+    /// How far each is: all that a call knows of its threads.
+    fn courses(&self) -> Vec<Course> {
+        self.legs.iter().map(|leg| leg.course).collect()
     }
 
     fn has_stragglers(&self) -> bool {

@@ -47,8 +47,8 @@ impl<P: Platform> Lingering<P> {
     /// # Errors
     /// If `deadline` (in the platform's clock) passed first; the error says how many there still were.
     pub fn wait_none(&self, deadline: Duration) -> Result<(), StillLingering> {
-        let none = |count: &mut usize| (*count == 0).then_some(());
-        self.count.wait_until(deadline, none).ok_or_else(|| StillLingering { threads: self.count() })
+        let none = |count: &mut usize| (*count == 0).then_some(Ok(()));
+        self.count.wait_until_or(deadline, none, |count| Err(StillLingering { threads: *count }))
     }
 }
 
@@ -77,9 +77,9 @@ impl<P: Platform> fmt::Debug for Registration<P> {
 }
 
 /// Threads were still counted when the deadline passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StillLingering {
-    /// How many, a moment after the deadline.
+    /// How many, when the deadline had passed.
     pub threads: usize,
 }
 

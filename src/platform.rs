@@ -11,6 +11,7 @@
 //! 3. Whoever holds the target last calls [`Platform::release`], once.
 
 use std::fmt;
+use std::hash::Hash;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -79,9 +80,30 @@ pub trait Platform: Clone + Send + Sync + 'static {
     /// Ends the life of a target. Called exactly once for each [`Platform::capture`], from any thread.
     fn release(&self, target: Self::WakeTarget);
 
+    /// Where the calling thread stands. See [`Platform::forgets`].
+    fn mark(&self) -> Mark {
+        Mark::default()
+    }
+
+    /// Says that of all that the calling thread has learned since `mark`, what it does from here on depends on what `rest` answers
+    /// alone. That is for platforms that search the states of a protocol: two ways that lead to the same are one to them from here
+    /// on. A wrong claim hides states from a search, and does nothing else. `rest` must differ from place to place.
+    fn forgets<R: Hash>(&self, mark: Mark, rest: impl FnOnce() -> R) {
+        let _ = (mark, rest);
+    }
+
     /// Called by the woken thread itself, after the run that was killed and before the next one: lets the
     /// wake-ups that were sent but not yet delivered arrive now, where they interrupt nothing.
     fn absorb(&self);
+}
+
+/// All that a thread has learned up to some place, as a platform that searches states knows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark(pub u128);
+
+impl Mark {
+    /// Before the thread had learned anything, what it was started with included.
+    pub const NOTHING: Self = Self(0);
 }
 
 /// One atomic byte that holds a bool.
@@ -104,12 +126,12 @@ pub trait Lock<T>: Send + Sync {
 }
 
 /// What a monitor can hold: small values that a search can copy, compare and hash. The real platform never copies.
-pub trait MonitorValue: Clone + Eq + std::hash::Hash + fmt::Debug + Send + 'static {}
-impl<T: Clone + Eq + std::hash::Hash + fmt::Debug + Send + 'static> MonitorValue for T {}
+pub trait MonitorValue: Clone + Eq + Hash + fmt::Debug + Send + 'static {}
+impl<T: Clone + Eq + Hash + fmt::Debug + Send + 'static> MonitorValue for T {}
 
 /// What a critical section can answer: a search compares the answers that it gets in one order with those of the other.
-pub trait Answer: Clone + Eq + std::hash::Hash + fmt::Debug + 'static {}
-impl<T: Clone + Eq + std::hash::Hash + fmt::Debug + 'static> Answer for T {}
+pub trait Answer: Clone + Eq + Hash + fmt::Debug + 'static {}
+impl<T: Clone + Eq + Hash + fmt::Debug + 'static> Answer for T {}
 
 /// A value with a lock and a way to wait for it to change: the one form of shared lifecycle state.
 ///

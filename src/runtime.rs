@@ -274,16 +274,20 @@ where
             members.iter().map(|member| Arc::clone(&self.threads[member.life.thread])).collect();
         let drained = drain_watched(&threads, self.config.limits(), &Watching(self));
         self.tell_fates(Call::Restart, &drained);
+        let mark = self.process.platform.mark();
         let restarted = resume(&threads, &drained);
+        self.process.platform.forgets(mark, || ("resumed", restarted));
         let of_fate = |fate| {
             let drained = &drained;
             let has = move |member: &&Member| drained.fate_of(member.life.thread) == Some(fate);
             members.iter().filter(has)
         };
-        let mut is_full = false;
+        let (platform, mut is_full) = (&self.process.platform, false);
+        let mark = platform.mark();
         for member in of_fate(Fate::Abandoned) {
             is_full |= self.replace(member);
         }
+        platform.forgets(mark, || ("replaced", is_full));
         let (abandoned, busy) = (of_fate(Fate::Abandoned).count(), of_fate(Fate::Busy).count());
         self.process.notices.tell(Notice::Restarted { restarted, abandoned });
         if restarted < of_fate(Fate::Drained).count() {
@@ -414,12 +418,18 @@ where
 
     /// Tells every thread of a pool that there is something to take.
     fn poke(&self, pool: Pool) {
-        let members = self.process.roster.with(|roster| roster.members());
-        for member in members.iter().filter(|member| member.pool == pool) {
-            if let Some(thread) = self.threads.get(member.life.thread) {
+        let platform = &self.process.platform;
+        let mark = platform.mark();
+        let of_pool = self.process.roster.with(|roster| {
+            let of_pool = roster.members().into_iter().filter(|member| member.pool == pool);
+            of_pool.map(|member| member.life.thread).collect::<Vec<_>>()
+        });
+        for thread in of_pool {
+            if let Some(thread) = self.threads.get(thread) {
                 thread.poke();
             }
         }
+        platform.forgets(mark, || "poked");
     }
 }
 

@@ -134,6 +134,14 @@ where
         self.with(|lifecycle| lifecycle.apply(event, now))
     }
 
+    /// The same for who goes on in either case: whether the transition was made. The answer says no more than that, which is what
+    /// keeps a search small.
+    #[track_caller]
+    pub(crate) fn changes(&self, event: Event) -> bool {
+        let now = self.platform().now();
+        self.with(|lifecycle| lifecycle.apply(event, now).is_ok())
+    }
+
     /// Waits until the state is one of these, and answers which. Without a deadline: for the PHP thread itself, when it
     /// has nothing to do until it is told.
     #[track_caller]

@@ -21,7 +21,7 @@ pub mod view;
 
 pub use coroutines::Coroutines;
 pub(crate) use current::is_thread;
-pub use current::{forget, leave};
+pub use current::{forget, forget_since, leave, mark};
 pub use gate::Gate;
 pub use monitor::{Flag, Lock, Monitor};
 pub use program::Program;

@@ -17,6 +17,7 @@ use crate::races::abandoned_capacity::AbandonedCapacity;
 use crate::races::boot_failure::BootFailure;
 use crate::races::dispatch_against_leaving::DispatchAgainstLeaving;
 use crate::races::drain_then_shutdown::DrainThenShutdown;
+use crate::races::kinds_of_stuck::KindsOfStuck;
 use crate::races::lingering_against_teardown::LingeringAgainstTeardown;
 use crate::races::reinit_against_late_unwind::ReinitAgainstLateUnwind;
 use crate::races::respawn_against_teardown::RespawnAgainstTeardown;
@@ -132,6 +133,7 @@ where
         runtime_case::<RestartAgainstScaler, D>(),
         runtime_case::<DispatchAgainstLeaving, D>(),
         runtime_case::<AbandonedCapacity, D>(),
+        runtime_case::<KindsOfStuck, D>(),
     ]
 }
 

@@ -15,6 +15,7 @@ pub mod drain_then_shutdown;
 pub mod exit_against_kill;
 pub mod flag_order;
 pub mod kill_against_next_run;
+pub mod kinds_of_stuck;
 pub mod lingering_against_teardown;
 pub mod lost_wake_up;
 pub mod other_systems;

@@ -84,15 +84,6 @@ pub(crate) fn config<P: Scene>(scene: &P, threads: usize, quarantined: usize) ->
         .scales_by_itself(false)
 }
 
-/// Whose deadlines never pass in a variant of this name.
-pub(crate) fn patient(variant: &str) -> Option<Role> {
-    match variant {
-        "patient-restart" => Some(Role::Restarter(0)),
-        "patient-shutdown" => Some(Role::Shutdown),
-        _ => None,
-    }
-}
-
 /// The same, with one thread more that a scaler may add, and no quarantine.
 pub(crate) fn scalable<P: Scene>(scene: &P, threads: usize) -> Config {
     let second = Duration::from_secs(1);
@@ -133,9 +124,12 @@ impl<P: Scene, D: RuntimeSteps<P, OwnedFlags>> Site<P, D> {
     /// The initial condition of most races: a runtime that is up, with every thread at its first script. The boot limit does not
     /// pass meanwhile; that an init gives up is a race of its own.
     pub(crate) fn init(&self) -> ModelRuntime<P, D> {
+        let mark = self.scene.mark();
         self.scene.patient(Some(Role::Main));
         let runtime = self.process.init(self.config.clone()).expect("nothing stands in its way");
         self.scene.patient(None);
+        // Whatever each thread was at when it was found booted.
+        self.scene.forgets(mark, || "up");
         runtime
     }
 
@@ -186,7 +180,7 @@ impl<P: Scene, D: RuntimeSteps<P, OwnedFlags>> Site<P, D> {
 
     /// The shutdown behind a race that is about something else: everything comes back, and no deadline passes.
     pub(crate) fn clear_up(&self, runtime: &ModelRuntime<P, D>) {
-        self.scene.let_go();
+        self.process.engine().let_go();
         self.scene.patient(Some(Role::Shutdown));
         self.scene.join(self.start(Role::Shutdown, runtime, Self::shut_down));
         self.scene.patient(None);
@@ -231,14 +225,14 @@ impl<P: Scene, D: RuntimeSteps<P, OwnedFlags>> Site<P, D> {
 
     /// Everything that is stuck comes back now.
     pub(crate) fn let_go_at_any_time(&self) -> P::Joiner {
-        let scene = self.scene.clone();
-        self.scene.start(Role::World, move || scene.let_go())
+        let process = self.process.clone();
+        self.scene.start(Role::World, move || process.engine().let_go())
     }
 
     /// Every call has returned: lets what is stuck come back, completes the teardown if it was skipped, and holds what is left
     /// against the rules of a late unwind.
     pub(crate) fn settle(&self, runtimes: &[&ModelRuntime<P, D>]) {
-        self.scene.let_go();
+        self.process.engine().let_go();
         self.scene.join_spawned();
         let lingering = self.process.lingering();
         if lingering != 0 {
@@ -294,13 +288,18 @@ impl<P: Scene, D: RuntimeSteps<P, OwnedFlags>> Site<P, D> {
     }
 
     fn list_is_what_lives(&self, runtime: &ModelRuntime<P, D>) {
-        for member in runtime.members() {
+        let begun = self.scene.mark();
+        let members = runtime.members();
+        let mark = self.scene.mark();
+        for member in members {
+            self.scene.forgets(mark, || ("looks at", member));
             let thread = &runtime.threads()[member.life.thread];
             if thread.wait_for(States::STABLE.with(State::Done)) == State::Done {
                 // It is on its way out, and leaves the list by itself.
                 self.process.wait_roster(|roster| (!roster.members().contains(&member)).then_some(()));
             }
         }
+        self.scene.forgets(begun, || "all are there");
     }
 
     pub(crate) fn oracle(&self) -> &Oracle {

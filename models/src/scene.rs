@@ -68,7 +68,11 @@ pub trait Scene: Platform<Flag = AtomicBool> {
     #[track_caller]
     fn interruptible_call(&self);
 
-    /// The same, but nothing interrupts it.
+    /// The same, but whoever calls it calls it again when it was interrupted: it ends when everything is let go.
+    #[track_caller]
+    fn retried_call(&self);
+
+    /// A call that nothing interrupts.
     #[track_caller]
     fn uninterruptible_call(&self);
 

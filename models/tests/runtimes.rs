@@ -34,10 +34,6 @@ const LARGE: [(&str, &str); 5] = [
     ("dispatch-against-leaving", "two-requests"),
 ];
 
-/// Where an index is given to a new thread before its old one has come to its very end: what the old one leaves behind is read
-/// without a step, so that one and the same end can have two keys. Moments and transitions are compared all the same.
-const UNEQUAL_KEYS: [(&str, &str); 1] = [("abandoned-capacity", "two-restarts")];
-
 fn reached(case: AnyCase, (size, variant): (usize, &str), kind: Kind) -> (Reached, u64) {
     let variant = case.variants(size).into_iter().find(|known| known.name == variant).unwrap();
     let play = case.on_explorer(size, &variant, false);
@@ -54,11 +50,6 @@ fn assert_alike(case: AnyCase, size: usize, variant: &str) {
     let (remembering, few) = reached(case, (size, variant), Kind::Remembering);
     let (forgetful, many) = reached(case, (size, variant), Kind::Persistent);
     assert!(!remembering.terminals.is_empty(), "{} {variant}", case.model());
-    if UNEQUAL_KEYS.contains(&(case.model(), variant)) {
-        let seen = |reached: &Reached| (reached.moments.clone(), reached.taken.clone());
-        assert_eq!(seen(&remembering), seen(&forgetful), "{} {variant}, {size} threads", case.model());
-        return;
-    }
     assert_eq!(remembering, forgetful, "{} {variant}, {size} threads", case.model());
     println!(
         "{:<34} {variant:<22} {size} threads: {few:>8} executions, without a memory {many:>8}",

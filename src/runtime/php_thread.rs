@@ -19,14 +19,14 @@ use super::{ParcelOf, QueueOf, Shared};
 use crate::engine::{Engine, EngineError, On, Requests, ScriptEnd};
 use crate::observer::Notice;
 use crate::occupy::Occupied;
-use crate::platform::{Monitor, Platform};
+use crate::platform::{Mark, Monitor, Platform};
 use crate::roster::{Life, Pool};
 use crate::state::{Event, State};
 use crate::steps::runtime::RuntimeSteps;
 use crate::thread::{Thread, Told};
 
 /// How an OS thread ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Ending {
     /// For good.
     Exit,
@@ -52,9 +52,9 @@ where
         let thread = &self.threads[life.thread];
         if life.nth > 1 {
             // The thread before has left its seat as its last act, so it is Done; or a shutdown has seen to that.
-            let _ = thread.change(Event::Recycle);
+            thread.changes(Event::Recycle);
         }
-        let booted = thread.change(Event::Boot).is_ok() && self.spawn(life, false);
+        let booted = thread.changes(Event::Boot) && self.spawn(life, false);
         if !booted {
             self.process.roster.with(|roster| roster.depart(self.generation, life));
         }
@@ -87,7 +87,9 @@ where
 
     /// An OS thread, from its first act to its last.
     fn run(self: &Arc<Self>, life: Life, is_successor: bool) {
-        self.process.platform.thread_begins(life.thread);
+        let platform = &self.process.platform;
+        platform.thread_begins(life.thread);
+        platform.forgets(Mark::NOTHING, || ("begins", self.generation, life, is_successor));
         // What unwinds here is a panic of the engine's outside of its scripts, or of the library: the thread ends.
         let served = catch_unwind(AssertUnwindSafe(|| self.serve(life, is_successor)));
         let ending = served.unwrap_or(Ending::Exit);
@@ -127,6 +129,7 @@ where
 
     /// The last acts of an OS thread.
     fn leave(self: &Arc<Self>, life: Life, ending: Ending) {
+        self.process.platform.forgets(Mark::NOTHING, || ("leaves", self.generation, life, ending));
         let thread = &self.threads[life.thread];
         // One that was not admitted, or refused by the engine, has not come to serve.
         let exited = match thread.exit() {
@@ -200,11 +203,11 @@ where
 {
     fn live(&mut self, is_successor: bool) -> Ending {
         // If an event is not declared any more, somebody has asked for the thread's end; it is told so where it waits next.
-        let _ = match (is_successor, self.pool) {
-            (true, _) => self.thread.change(Event::Reboot),
-            (false, Pool::Inactive) => Ok(State::Booting),
-            (false, _) => self.thread.change(Event::Start),
-        };
+        match (is_successor, self.pool) {
+            (true, _) => _ = self.thread.changes(Event::Reboot),
+            (false, Pool::Inactive) => {}
+            (false, _) => _ = self.thread.changes(Event::Start),
+        }
         loop {
             let next = match self.pool {
                 Pool::Inactive => self.stand_by(),
@@ -221,19 +224,19 @@ where
 
     /// Lets go of the old handler, and takes up the new one; `false` if the thread is to exit.
     fn change_handler(&mut self) -> bool {
-        if self.thread.change(Event::Detach).is_err() {
+        if !self.thread.changes(Event::Detach) {
             return false;
         }
         // Admitted before the new script starts: whoever looks for this worker's threads from now on finds it.
         let admitted = S::admit(&self.shared.process.roster, self.shared.generation, self.life);
-        let _ = self.thread.change(Event::CompleteTransition);
+        self.thread.changes(Event::CompleteTransition);
         self.failures = 0;
         admitted.map(|pool| self.pool = pool).is_some()
     }
 
     /// Inactive: waits until something is asked.
     fn stand_by(&mut self) -> Next {
-        let _ = self.thread.change(Event::Settle);
+        self.thread.changes(Event::Settle);
         loop {
             if let Some(next) = Self::next(self.thread.stand_by()) {
                 return next;
@@ -352,7 +355,7 @@ where
         // An OS thread that is not healthy runs no other script, and there is no successor before the boot is over.
         if consecutive >= worker.max_failures().get() || self.due == Some(false) {
             // If somebody has asked something meanwhile, that comes first.
-            let gives_up = self.thread.change(Event::FailBoot).is_ok();
+            let gives_up = self.thread.changes(Event::FailBoot);
             if gives_up {
                 self.shared.process.roster.with(|roster| roster.want_less(self.shared.generation, self.life));
                 notices.tell(Notice::GaveUpBooting { thread, worker: name() });
@@ -372,7 +375,7 @@ where
 
     /// A regular thread serves at once.
     fn serves(&self) {
-        if self.thread.change(Event::Serve).is_ok() {
+        if self.thread.changes(Event::Serve) {
             let (thread, worker) = (self.life.thread, self.shared.name_of(self.pool));
             self.shared.process.notices.tell(Notice::Booted { thread, worker });
         }
@@ -503,7 +506,7 @@ where
     S: RuntimeSteps<P, E::Flags>,
 {
     fn booted(&mut self) {
-        if !std::mem::replace(&mut self.booted, true) && self.thread.change(Event::Serve).is_ok() {
+        if !std::mem::replace(&mut self.booted, true) && self.thread.changes(Event::Serve) {
             let (thread, worker) = (self.life.thread, self.shared.name_of(self.pool));
             self.shared.process.notices.tell(Notice::Booted { thread, worker });
         }

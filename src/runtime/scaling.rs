@@ -160,14 +160,16 @@ where
     }
 
     fn scale_down(self: &Arc<Self>) -> usize {
-        let members = self.process.roster.with(|roster| match roster.is_up(self.generation) {
-            true => roster.members(),
+        let scaled = self.process.roster.with(|roster| match roster.is_up(self.generation) {
+            true => roster.members().into_iter().filter(|member| member.scaled).collect::<Vec<_>>(),
             false => Vec::new(),
         });
-        let (idle, now) = (self.config.idle_after(), self.process.platform.now());
-        let mut taken = 0;
-        for member in members.iter().filter(|member| member.scaled) {
+        let platform = &self.process.platform;
+        let (idle, now) = (self.config.idle_after(), platform.now());
+        let (mark, mut taken) = (platform.mark(), 0);
+        for member in scaled {
             let (life, thread) = (member.life, &self.threads[member.life.thread]);
+            platform.forgets(mark, || ("looks at", life, taken));
             if thread.idle_for().is_none_or(|idle_for| idle_for < idle) {
                 continue;
             }

@@ -105,7 +105,7 @@ where
 
     /// The calling thread's OS thread is to be replaced; `false` if somebody has asked something of it before.
     fn reboots(thread: &Thread<P, F, Self>) -> bool {
-        thread.change(Event::RequestReboot).is_ok()
+        thread.changes(Event::RequestReboot)
     }
 
     /// Whether a restart has restarted everything.

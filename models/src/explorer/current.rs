@@ -2,10 +2,12 @@
 
 use std::any::Any;
 use std::cell::Cell;
+use std::hash::Hash;
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
 
 use super::execution::{Execution, NOBODY};
+use super::keys;
 use super::view::Thread;
 
 thread_local! {
@@ -97,6 +99,23 @@ impl Drop for Entered {
 /// Outside of an execution, and if the thread has made more steps than that.
 pub fn forget(progress: u16, residue: u64) {
     current().forget(progress, residue);
+}
+
+/// All that the calling thread has learned up to here, for [`forget_since`].
+///
+/// # Panics
+/// Outside of an execution.
+pub fn mark() -> u128 {
+    current().mark()
+}
+
+/// As [`forget`], but what the thread had learned at `mark` counts as well. Which place this is must be part of `residue`. With 0 for
+/// a mark it is a function of `residue` alone, and not even of what the thread was given when it was spawned.
+///
+/// # Panics
+/// Outside of an execution.
+pub fn forget_since<R: Hash>(mark: u128, residue: &R) {
+    current().forget_since(mark, keys::of(residue));
 }
 
 /// Says that the calling thread does nothing any more, and that what others do depends on `residue` alone of all that it has learned.

@@ -44,6 +44,9 @@ pub(super) struct Execution {
     pub(super) runtime: Cell<Option<NonNull<dyn Suspend>>>,
 }
 
+/// More steps than a thread mostly makes between two places at which it forgets something.
+const STRIDE: u16 = 64;
+
 /// What is done with the threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -275,6 +278,27 @@ impl Execution {
         state.progress.set(progress);
         let kept = state.origin.get().mixed(residue).mixed(self.joined_names(state)).mixed(progress.into());
         state.history.set(kept);
+    }
+
+    /// All that the thread that runs has learned, as a number.
+    pub(super) fn mark(&self) -> u128 {
+        self.threads[self.running.get()].history.get().number()
+    }
+
+    /// From here on the local state of the thread that runs is a function of `residue` and of what it had learned at `mark`. It
+    /// counts as further than before: as at the next multiple of [`STRIDE`], which is the same for all ways here that are shorter
+    /// than that; those that are not stay apart, because how far it is belongs to the key.
+    pub(super) fn forget_since(&self, mark: u128, residue: u64) {
+        let state = &self.threads[self.running.get()];
+        let progress = (state.progress.get() / STRIDE + 1) * STRIDE;
+        state.progress.set(progress);
+        let kept =
+            keys::Long::numbered(mark).mixed(residue).mixed(self.joined_names(state)).mixed(progress.into());
+        state.history.set(kept);
+        if mark == 0 {
+            // Not even what it was given.
+            state.origin.set(kept);
+        }
     }
 
     /// The thread that runs is about to end, and leaves `residue` behind.

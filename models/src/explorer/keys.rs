@@ -28,6 +28,11 @@ impl Long {
         Self(self.0.wrapping_add(other.0), self.1.wrapping_add(other.1))
     }
 
+    /// Of [`Long::number`].
+    pub(super) fn numbered(number: u128) -> Self {
+        Self((number >> 64) as u64, number as u64)
+    }
+
     /// As one number.
     pub(super) fn number(self) -> u128 {
         u128::from(self.0) << 64 | u128::from(self.1)

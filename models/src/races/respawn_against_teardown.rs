@@ -4,10 +4,8 @@
 //! it is spawned, and asks to be admitted before it touches the engine. An index never has two OS threads
 //! (`one-thread-per-index`); the shutdown returns (`bounded`, `no-deadlock`), with or without a restart beside it.
 //!
-//! **Bounds.** The first thread is not healthy after its first script. With a shutdown alone, one and two threads and every deadline
-//! at any moment; with a restart beside it the same for one thread. For two threads with both, the deadlines of one of the two
-//! calls pass at any moment, and those of the other never. `--deep`: two threads with all deadlines, three with those of one. No
-//! bound on preemptions.
+//! **Bounds.** The first thread is not healthy after its first script. With a shutdown alone, and with a restart beside it: one and two
+//! threads, every deadline at any moment. `--deep`: three threads. No bound on preemptions.
 //!
 //! **Not covered.** A system that refuses the successor's OS thread: that is a native test.
 
@@ -15,7 +13,7 @@ use forcekill::OwnedFlags;
 use forcekill::steps::runtime::RuntimeSteps;
 
 use crate::property::Property;
-use crate::runtimes::{RuntimeRace, Site, config, patient};
+use crate::runtimes::{RuntimeRace, Site, config};
 use crate::scene::{Act, Plan, Role, Scene};
 
 /// See the module.
@@ -35,15 +33,10 @@ impl RuntimeRace for RespawnAgainstTeardown {
     const MOMENTS: &'static [&'static str] =
         &["a shutdown tore the engine down", "a shutdown skipped the teardown"];
     const MOST_THREADS: usize = 2;
-    const VARIANTS: &'static [&'static str] =
-        &["shutdown", "restart-and-shutdown", "patient-restart", "patient-shutdown"];
+    const VARIANTS: &'static [&'static str] = &["shutdown", "restart-and-shutdown"];
 
-    fn most_threads_in(variant: usize) -> usize {
-        if variant == 1 { 1 } else { 2 }
-    }
-
-    fn deep_threads_in(variant: usize) -> usize {
-        if variant == 1 { 2 } else { 3 }
+    fn deep_threads_in(_variant: usize) -> usize {
+        3
     }
 
     fn play<P: Scene, D: RuntimeSteps<P, OwnedFlags>>(scene: &P, php_threads: usize, variant: usize) {
@@ -51,7 +44,6 @@ impl RuntimeRace for RespawnAgainstTeardown {
         let plan = Plan { acts, sees_threads: true, ..Plan::default() };
         let site = Site::<P, D>::new(scene, config(scene, php_threads, 0), plan);
         let runtime = site.init();
-        scene.patient(patient(Self::VARIANTS[variant]));
         let restarter = (variant > 0).then(|| site.start(Role::Restarter(0), &runtime, Site::restart));
         let shutdown = site.start(Role::Shutdown, &runtime, Site::shut_down);
         for call in restarter.into_iter().chain([shutdown]) {

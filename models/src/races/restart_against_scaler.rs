@@ -7,8 +7,8 @@
 //!
 //! **Bounds.** One and two threads, and one that the scaler adds while the restart is under way; the first thread serves, or is stuck
 //! until all calls have returned. One thread, and one that the scaler had added before and takes a step down meanwhile. Then the
-//! shutdown. Every deadline at any moment. `--deep`: a thread more, and one thread with a scaler that adds one, takes it down to
-//! inactive and away. No bound on preemptions.
+//! shutdown. One thread and a scaler that adds one, takes it down to inactive, and away. Every deadline at any moment. `--deep`: a
+//! thread more. No bound on preemptions.
 //!
 //! **Not covered.** The scaler's own clock: that it acts at all is a native test.
 
@@ -45,8 +45,7 @@ impl RuntimeRace for RestartAgainstScaler {
 
     fn most_threads_in(variant: usize) -> usize {
         match Self::VARIANTS[variant] {
-            "up-and-down" => 0,
-            "down" => 1,
+            "down" | "up-and-down" => 1,
             _ => 2,
         }
     }
@@ -58,7 +57,7 @@ impl RuntimeRace for RestartAgainstScaler {
     fn play<P: Scene, D: RuntimeSteps<P, OwnedFlags>>(scene: &P, php_threads: usize, variant: usize) {
         let name = Self::VARIANTS[variant];
         let first = if name == "up-and-stuck" { vec![Act::Stuck, Act::Serves] } else { vec![Act::Serves] };
-        let plan = Plan { acts: vec![first], sees_threads: false, sees_scripts: true, refuses: false };
+        let plan = Plan { acts: vec![first], sees_threads: false, sees_scripts: true, ..Plan::default() };
         let site = Site::<P, D>::new(scene, scalable(scene, php_threads), plan);
         let runtime = site.init();
         if name == "down" {
@@ -83,6 +82,7 @@ fn scale<P: Scene, D: RuntimeSteps<P, OwnedFlags>>(
     name: &str,
 ) {
     let moments = RestartAgainstScaler::MOMENTS;
+    let mark = site.scene.mark();
     if name != "down" {
         match runtime.scale_up(Some(WORKER)) {
             Ok(_) => site.oracle().reached(moments[1]),
@@ -95,14 +95,16 @@ fn scale<P: Scene, D: RuntimeSteps<P, OwnedFlags>>(
         let what = || format!("there may be {most} threads, and there are {members}");
         site.oracle().report(Property::CapacityAddsUp, what);
     }
+    site.scene.forgets(mark, || "counted");
     let downs = match name {
         "down" => 1,
         "up-and-down" => 2,
         _ => 0,
     };
-    for _ in 0..downs {
+    for nth in 0..downs {
         if runtime.scale_down() > 0 {
             site.oracle().reached(moments[2]);
         }
+        site.scene.forgets(mark, || ("scaled down", nth));
     }
 }

@@ -6,9 +6,8 @@
 //! an index never has two OS threads (`one-thread-per-index`), although the restart replaces whom it abandons.
 //!
 //! **Bounds.** The first thread's script serves, is stuck until all calls have returned (and is replaced), comes back at any
-//! moment, or is stuck in `ts_free_thread`; the others serve. One thread, and every deadline at any moment; two threads where the
-//! first is stuck, and two that serve where the deadlines of one of the two calls pass at any moment and those of the other
-//! never. `--deep`: one thread more. No bound on preemptions.
+//! moment, or is stuck in `ts_free_thread`; the others serve. One and two threads, every deadline at any moment. `--deep`: three
+//! threads. No bound on preemptions.
 //!
 //! **Not covered.** Kill slots, which `restart_against_shutdown` has; requests, which the races of dispatch have.
 
@@ -16,7 +15,7 @@ use forcekill::OwnedFlags;
 use forcekill::steps::runtime::RuntimeSteps;
 
 use crate::property::Property;
-use crate::runtimes::{RuntimeRace, Site, config, patient};
+use crate::runtimes::{RuntimeRace, Site, config};
 use crate::scene::{Act, Plan, Role, Scene};
 
 /// See the module.
@@ -42,29 +41,23 @@ impl RuntimeRace for RuntimeRestartAgainstShutdown {
         "a shutdown skipped the teardown",
     ];
     const MOST_THREADS: usize = 2;
-    const VARIANTS: &'static [&'static str] =
-        &["serves", "never", "late", "stuck-freeing", "patient-restart", "patient-shutdown"];
+    const VARIANTS: &'static [&'static str] = &["serves", "never", "late", "stuck-freeing"];
 
-    fn most_threads_in(variant: usize) -> usize {
-        if matches!(Self::VARIANTS[variant], "serves" | "late") { 1 } else { 2 }
-    }
-
-    fn deep_threads_in(variant: usize) -> usize {
-        Self::most_threads_in(variant) + 1
+    fn deep_threads_in(_variant: usize) -> usize {
+        3
     }
 
     fn play<P: Scene, D: RuntimeSteps<P, OwnedFlags>>(scene: &P, php_threads: usize, variant: usize) {
         let first = match Self::VARIANTS[variant] {
-            "serves" | "patient-restart" | "patient-shutdown" => vec![Act::Serves],
+            "serves" => vec![Act::Serves],
             "stuck-freeing" => vec![Act::StuckFreeing],
             _ => vec![Act::Stuck, Act::Serves],
         };
-        let plan = Plan { acts: vec![first], sees_threads: true, sees_scripts: true, refuses: false };
+        let plan = Plan { acts: vec![first], sees_threads: true, sees_scripts: true, ..Plan::default() };
         // Without room a thread that comes back after it was abandoned is replaced by itself.
         let room = usize::from(php_threads == 1 && Self::VARIANTS[variant] == "never");
         let site = Site::<P, D>::new(scene, config(scene, php_threads, room), plan);
         let runtime = site.init();
-        scene.patient(patient(Self::VARIANTS[variant]));
         let restarter = site.start(Role::Restarter(0), &runtime, Site::restart);
         let shutdown = site.start(Role::Shutdown, &runtime, Site::shut_down);
         let world = (Self::VARIANTS[variant] == "late").then(|| site.let_go_at_any_time());

@@ -4,10 +4,13 @@
 //! What it knows stands in one monitor, so that a search sees who looks and who changes: that a thread enters an engine which is
 //! torn down in another order is a different execution. A race that has no use for a part of it leaves that part out.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use forcekill::platform::Monitor;
-use forcekill::{Engine, EngineError, On, OwnedFlags, Requests, ScriptEnd, State, ThreadStorage};
+use forcekill::{
+    Engine, EngineError, InterruptFlags as _, On, OwnedFlags, Requests, ScriptEnd, State, ThreadStorage,
+};
 
 use super::Scene;
 use crate::property::Property;
@@ -31,6 +34,16 @@ pub enum Act {
     StuckFreeing,
     /// A script that serves one request and is stuck in it.
     StuckServing,
+    /// Its script is stuck in a call that its library begins again whenever a kill has interrupted it (`EINTR`).
+    Retries,
+    /// A kill interrupts the call that its script is in, and it blocks again, in a shutdown function.
+    BlocksAgain,
+    /// The same, and it clears the flags before: the VM never sees them.
+    ClearsFlags,
+    /// Its script boots and ends with the engine's lock held: whoever comes to it waits until everything is let go.
+    DiesLocked,
+    /// Stuck in `ts_free_thread` with the engine's lock held.
+    StuckFreeingLocked,
 }
 
 /// What each index does at each of its turns; the last act is repeated. A turn is one script.
@@ -44,6 +57,8 @@ pub struct Plan {
     pub sees_scripts: bool,
     /// Whether the engine refuses to start.
     pub refuses: bool,
+    /// Whether the engine has a lock (TSRM's) that threads take to come and to go.
+    pub locks: bool,
 }
 
 /// What the engine knows.
@@ -61,10 +76,19 @@ pub struct Memory {
     begun: Vec<u32>,
 }
 
+/// The engine's lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EngineLock {
+    is_held: bool,
+    /// Everything has come back: who held it lets others by.
+    let_go: bool,
+}
+
 /// The engine.
 pub struct ModelEngine<P: Scene> {
     scene: P,
     memory: Arc<P::Monitor<Memory>>,
+    lock: Option<Arc<P::Monitor<EngineLock>>>,
     plan: Plan,
     /// How many turns each index has had. No step: an index has one thread.
     turns: Mutex<Vec<usize>>,
@@ -74,18 +98,49 @@ pub struct ModelEngine<P: Scene> {
 pub struct ModelStorage<P: Scene> {
     scene: P,
     memory: Option<Arc<P::Monitor<Memory>>>,
+    lock: Option<Arc<P::Monitor<EngineLock>>>,
     thread: usize,
     flags: OwnedFlags,
-    stuck_freeing: bool,
+    frees: Frees,
     /// How many turns its index had had when it came.
     first_turn: usize,
+}
+
+/// How a storage is freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Frees {
+    AtOnce,
+    /// When everything is let go.
+    Stuck,
+    /// The same, with the engine's lock held.
+    StuckLocked,
+}
+
+/// Takes the engine's lock, if it has one, for as long as a step. Whether somebody had it, and it came only when everything did.
+fn come_by<M: Monitor<EngineLock>>(lock: Option<&M>) -> bool {
+    lock.is_some_and(|lock| lock.wait(|lock| (lock.let_go || !lock.is_held).then_some(lock.is_held)))
+}
+
+/// Takes it, and keeps it.
+fn keep<M: Monitor<EngineLock>>(lock: Option<&M>) {
+    let lock = lock.expect("a plan with a thread that keeps the lock has one");
+    lock.wait(|lock| (lock.let_go || !lock.is_held).then(|| lock.is_held = true));
 }
 
 impl<P: Scene> ModelEngine<P> {
     /// An engine that is not started.
     pub fn new(scene: &P, plan: Plan) -> Self {
         let memory = Arc::new(scene.monitor(Memory::default()));
-        Self { scene: scene.clone(), memory, plan, turns: Mutex::default() }
+        let lock = plan.locks.then(|| Arc::new(scene.monitor(EngineLock::default())));
+        Self { scene: scene.clone(), memory, lock, plan, turns: Mutex::default() }
+    }
+
+    /// Everything that is stuck comes back.
+    pub fn let_go(&self) {
+        self.scene.let_go();
+        if let Some(lock) = &self.lock {
+            lock.with(|lock| lock.let_go = true);
+        }
     }
 
     /// A restart begins; answers its number.
@@ -251,6 +306,9 @@ impl<P: Scene> Engine<P> for ModelEngine<P> {
     }
 
     fn start_thread(&self, thread: usize) -> Result<ModelStorage<P>, EngineError> {
+        if come_by(self.lock.as_deref()) {
+            self.scene.oracle().reached("a thread came to a lock that is never given back");
+        }
         if self.plan.sees_threads {
             let (started, alive) = self.memory.with(|memory| {
                 resize(&mut memory.alive, thread);
@@ -268,9 +326,13 @@ impl<P: Scene> Engine<P> for ModelEngine<P> {
         }
         let memory = self.plan.sees_threads.then(|| Arc::clone(&self.memory));
         let (act, first_turn) = self.next_act(thread);
-        let stuck_freeing = act == Act::StuckFreeing;
-        let (scene, flags) = (self.scene.clone(), OwnedFlags::new());
-        Ok(ModelStorage { scene, memory, thread, flags, stuck_freeing, first_turn })
+        let frees = match act {
+            Act::StuckFreeing => Frees::Stuck,
+            Act::StuckFreeingLocked => Frees::StuckLocked,
+            _ => Frees::AtOnce,
+        };
+        let (scene, lock, flags) = (self.scene.clone(), self.lock.clone(), OwnedFlags::new());
+        Ok(ModelStorage { scene, memory, lock, thread, flags, frees, first_turn })
     }
 
     fn run_worker(&self, on: On<'_, ModelStorage<P>>, requests: &mut dyn Requests<u32, u32>) -> ScriptEnd {
@@ -294,6 +356,14 @@ impl<P: Scene> Engine<P> for ModelEngine<P> {
 }
 
 impl<P: Scene> ModelEngine<P> {
+    fn interruptible_call(&self, on: &On<'_, ModelStorage<P>>) {
+        self.scene.interruptible_call();
+        // Relaxed: they are the thread's own, and no step of a search.
+        if on.storage.flags.timed_out().load(Ordering::Relaxed) {
+            self.scene.oracle().reached("a script was killed in its call");
+        }
+    }
+
     fn play(
         &self,
         act: Act,
@@ -313,9 +383,28 @@ impl<P: Scene> ModelEngine<P> {
             }
             Act::Killable => {
                 requests.booted();
-                self.scene.interruptible_call();
+                self.interruptible_call(on);
             }
-            Act::Serves | Act::StuckFreeing | Act::StuckServing => {}
+            Act::Retries => {
+                requests.booted();
+                self.scene.retried_call();
+            }
+            Act::BlocksAgain | Act::ClearsFlags => {
+                requests.booted();
+                self.interruptible_call(on);
+                if act == Act::ClearsFlags {
+                    // Relaxed: they are the thread's own, and no step of a search.
+                    on.storage.flags.timed_out().store(false, Ordering::Relaxed);
+                    on.storage.flags.vm_interrupt().store(false, Ordering::Relaxed);
+                }
+                self.interruptible_call(on);
+            }
+            Act::DiesLocked => {
+                requests.booted();
+                keep(self.lock.as_deref());
+                return ScriptEnd::Unhealthy;
+            }
+            Act::Serves | Act::StuckFreeing | Act::StuckFreeingLocked | Act::StuckServing => {}
         }
         while let Some(request) = requests.next() {
             self.begins(on.thread, request);
@@ -336,8 +425,13 @@ impl<P: Scene> ThreadStorage for ModelStorage<P> {
     }
 
     fn free(self) {
-        if self.stuck_freeing {
-            self.scene.uninterruptible_call();
+        match self.frees {
+            Frees::AtOnce => _ = come_by(self.lock.as_deref()),
+            Frees::Stuck => self.scene.uninterruptible_call(),
+            Frees::StuckLocked => {
+                keep(self.lock.as_deref());
+                self.scene.uninterruptible_call();
+            }
         }
         let Some(memory) = &self.memory else { return };
         let thread = self.thread;

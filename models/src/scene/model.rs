@@ -2,12 +2,13 @@
 
 use std::any::TypeId;
 use std::fmt;
+use std::hash::Hash;
 use std::panic::Location;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use forcekill::platform::{Monitor, MonitorValue};
+use forcekill::platform::{Mark, Monitor, MonitorValue};
 use forcekill::roster::Roster;
 use forcekill::runtime::Waiting;
 use forcekill::state::{Actor, TRANSITIONS};
@@ -49,7 +50,7 @@ struct Cast<B: Backend> {
     begun: usize,
     /// The states of the threads, as they were last seen.
     states: Vec<State>,
-    /// How many scripts an index had begun when this thread of its had begun its latest.
+    /// How many scripts an index had begun when this thread of its had begun its latest. No step of a search says so.
     turns: Vec<(B::ThreadId, usize)>,
     /// Whose deadlines do not pass: who makes an initial condition, or clears up behind a race.
     patient: Option<Role>,
@@ -288,21 +289,21 @@ impl<B: Backend> LifecycleModel<B> {
     /// on with the turns where it has left off.
     fn leaves(&self, role: Role) {
         self.0.oracle.leaves(role);
-        let me = self.0.backend.current();
-        // Its own turns, and not those of a successor that may have begun already.
-        let left = {
-            let mut cast = self.cast();
-            let place = cast.turns.iter().position(|(other, _)| *other == me);
-            place.map_or(0, |place| cast.turns.remove(place).1)
-        };
-        if self.forgets() {
-            self.0.backend.leave(left as u64);
+        if self.may_forget() {
+            self.0.backend.leave(self.own_turns() as u64);
         }
+    }
+
+    /// How many scripts the current thread's index had begun when this thread had begun its latest; not those of a successor,
+    /// which may have begun already. 0 if it has begun none.
+    fn own_turns(&self) -> usize {
+        let me = self.0.backend.current();
+        self.cast().turns.iter().find(|(other, _)| *other == me).map_or(0, |(_, turns)| *turns)
     }
 
     /// Whether threads say what they need not remember: in whole runtimes, whose threads have nothing beside the objects of the
     /// search. A slot that is no step is none, so nothing may depend on it.
-    fn forgets(&self) -> bool {
+    fn may_forget(&self) -> bool {
         let cast = self.cast();
         cast.seats.is_some() && cast.seen_slots == Slots::None
     }
@@ -464,6 +465,16 @@ impl<B: Backend> Platform for LifecycleModel<B> {
         drop(target);
     }
 
+    fn mark(&self) -> Mark {
+        Mark(self.0.backend.mark())
+    }
+
+    fn forgets<R: Hash>(&self, mark: Mark, rest: impl FnOnce() -> R) {
+        if self.may_forget() {
+            self.0.backend.forget_since(mark.0, &(rest(), self.own_turns()));
+        }
+    }
+
     fn absorb(&self) {
         if let Ok(Some(line)) = self.capture() {
             line.with(|line| line.woken = false);
@@ -488,18 +499,17 @@ impl<B: Backend> Scene for LifecycleModel<B> {
     }
 
     fn join_spawned(&self) {
-        loop {
-            // The oldest first, so that whether a successor is there already makes no difference to the order. Not while the
-            // lock is held: a thread that is joined may spawn another.
-            let oldest = {
-                let spawned = &mut self.cast().spawned;
-                if spawned.is_empty() {
-                    return;
-                }
-                spawned.remove(0)
-            };
+        let mark = self.mark();
+        // Not while the lock is held: a thread that is joined may spawn another.
+        let oldest = || {
+            let spawned = &mut self.cast().spawned;
+            (!spawned.is_empty()).then(|| spawned.remove(0))
+        };
+        while let Some(oldest) = oldest() {
             self.0.backend.join(oldest);
         }
+        // Who was spawned before whom is known to nobody else, and makes no difference from here on.
+        self.forgets(mark, || "all have exited");
     }
 
     fn sees_slots(&self) -> bool {
@@ -536,6 +546,20 @@ impl<B: Backend> Scene for LifecycleModel<B> {
         });
     }
 
+    fn retried_call(&self) {
+        loop {
+            // Each wake-up is taken by one return, after which the call begins again.
+            let was_let_go = self.my_line().wait(|line| {
+                let interrupted = std::mem::take(&mut line.woken);
+                (line.let_go || interrupted).then_some(line.let_go)
+            });
+            self.note(|| Deed::with("returns from a call that it retries", Effect::Returns));
+            if was_let_go {
+                return;
+            }
+        }
+    }
+
     fn uninterruptible_call(&self) {
         self.blocks(|line| line.let_go);
     }
@@ -561,7 +585,7 @@ impl<B: Backend> Scene for LifecycleModel<B> {
                 None => cast.turns.push((me, turn + 1)),
             }
         }
-        if self.forgets() {
+        if self.may_forget() {
             // More than any thread makes in one turn.
             const STEPS_A_TURN: usize = 256;
             self.0.backend.forget(((turn + 1) * STEPS_A_TURN) as u16, residue);

@@ -1,6 +1,7 @@
 //! A monitor whose changes of state are held against the table.
 
 use std::any::{Any, TypeId};
+use std::hash::{Hash, Hasher};
 use std::panic::Location;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -35,6 +36,21 @@ type Change = Option<(State, State)>;
 /// What a trace says of a section, and whether it changed the value.
 type Trace = Option<(String, bool)>;
 
+/// What a section answers to the scene. Two sections commute only if all of it is the same in both orders. But a thread's history
+/// keeps the library's answer alone: the change is judged at once, and what follows depends on the value that it has left, not on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen<R> {
+    answer: R,
+    change: Change,
+    trace: Trace,
+}
+
+impl<R: Hash> Hash for Seen<R> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.answer.hash(state);
+    }
+}
+
 impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
     pub(super) fn new(scene: LifecycleModel<B>, name: Name, value: T, is_seen: bool) -> Self {
         let value = match is_seen {
@@ -54,8 +70,8 @@ impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
     }
 
     /// Keeps what a section did that `at` has made; `waited` if it has ended a wait by its answer.
-    fn watch<R>(&self, at: &'static Location<'static>, waited: bool, seen: (R, Change, Trace)) -> R {
-        let (answer, change, trace) = seen;
+    fn watch<R>(&self, at: &'static Location<'static>, waited: bool, seen: Seen<R>) -> R {
+        let Seen { answer, change, trace } = seen;
         if let Some((what, changed)) = trace {
             self.scene.note_at(at, || {
                 let name = self.name.to_string();
@@ -74,7 +90,7 @@ impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
 
     /// Runs a section, and answers what it changed. What the trace needs is only there in a replay, in which nothing is
     /// compared.
-    fn seen<R>(&self, value: &mut T, section: Section<'_, T, R>) -> (R, Change, Trace) {
+    fn seen<R>(&self, value: &mut T, section: Section<'_, T, R>) -> Seen<R> {
         let left = state_of(value);
         let before = self.scene.is_traced().then(|| value.clone());
         let answer = section(value);
@@ -87,7 +103,7 @@ impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
             None => difference(&before, value),
         });
         let trace = trace.map(|what| (what, changed));
-        (answer, change, trace)
+        Seen { answer, change, trace }
     }
 }
 
@@ -112,8 +128,8 @@ impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
         let awaited = awaited(ready);
         self.scene.waits_for_orders(self.name, awaited);
         let seen = self.seen_monitor().wait(|value| {
-            let (answer, change, trace) = self.seen(value, ready);
-            answer.map(|answer| (answer, change, trace))
+            let Seen { answer, change, trace } = self.seen(value, ready);
+            answer.map(|answer| Seen { answer, change, trace })
         });
         self.scene.waits_for_orders(self.name, None);
         self.watch(at, true, seen)
@@ -128,18 +144,19 @@ impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
         expired: Section<'_, T, R>,
     ) -> R {
         let ready = |value: &mut T| {
-            let (answer, change, trace) = self.seen(value, ready);
-            answer.map(|answer| (answer, change, trace))
+            let Seen { answer, change, trace } = self.seen(value, ready);
+            answer.map(|answer| Seen { answer, change, trace })
         };
         let expired = |value: &mut T| {
-            let (answer, change, trace) = self.seen(value, expired);
-            (answer, change, trace.map(|(what, changed)| (format!("{what}{EXPIRED}"), changed)))
+            let Seen { answer, change, trace } = self.seen(value, expired);
+            let trace = trace.map(|(what, changed)| (format!("{what}{EXPIRED}"), changed));
+            Seen { answer, change, trace }
         };
         let seen = match self.scene.is_patient() {
             true => self.seen_monitor().wait(ready),
             false => self.seen_monitor().wait_until_or(deadline, ready, expired),
         };
-        let waited = seen.2.as_ref().is_some_and(|(what, _)| !what.ends_with(EXPIRED));
+        let waited = seen.trace.as_ref().is_some_and(|(what, _)| !what.ends_with(EXPIRED));
         self.watch(at, waited, seen)
     }
 }

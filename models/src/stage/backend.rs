@@ -45,6 +45,14 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     fn forget(&self, progress: u16, residue: u64) {
         let _ = (progress, residue);
     }
+    /// See [`mark`](crate::explorer::mark).
+    fn mark(&self) -> u128 {
+        0
+    }
+    /// See [`forget_since`](crate::explorer::forget_since).
+    fn forget_since<R: Hash>(&self, mark: u128, residue: &R) {
+        let _ = (mark, residue);
+    }
     /// See [`leave`](crate::explorer::leave).
     fn leave(&self, residue: u64) {
         let _ = residue;

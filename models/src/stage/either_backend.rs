@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use forcekill::platform::{Answer, Flag, Lock, Monitor, MonitorValue};
+use std::hash::Hash;
 use std::sync::atomic::Ordering;
 
 use super::backend::{Backend, FreedCell, Gate, Look};
@@ -165,6 +166,14 @@ impl Backend for EitherBackend {
 
     fn forget(&self, progress: u16, residue: u64) {
         either!(self, backend => backend.forget(progress, residue));
+    }
+
+    fn mark(&self) -> u128 {
+        either!(self, backend => backend.mark())
+    }
+
+    fn forget_since<R: Hash>(&self, mark: u128, residue: &R) {
+        either!(self, backend => backend.forget_since(mark, residue));
     }
 
     fn leave(&self, residue: u64) {

@@ -4,6 +4,7 @@ use super::backend::{Backend, FreedCell};
 use crate::explorer::{self, Flag, Gate, Joiner, Lock};
 
 use forcekill::platform::{Flag as _, MonitorValue};
+use std::hash::Hash;
 use std::sync::atomic::Ordering::SeqCst;
 
 /// The explorer as a backend.
@@ -67,6 +68,14 @@ impl Backend for ExploreBackend {
 
     fn forget(&self, progress: u16, residue: u64) {
         explorer::forget(progress, residue);
+    }
+
+    fn mark(&self) -> u128 {
+        explorer::mark()
+    }
+
+    fn forget_since<R: Hash>(&self, mark: u128, residue: &R) {
+        explorer::forget_since(mark, residue);
     }
 
     fn leave(&self, residue: u64) {

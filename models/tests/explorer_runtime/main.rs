@@ -4,6 +4,7 @@
 mod commuting;
 mod dfs;
 mod ends;
+mod forgetting;
 mod interleavings;
 mod keys;
 mod races;
