@@ -212,6 +212,11 @@ pub const DECISIONS: &[Decision] = &[
         "nobody is asked: a thread that starts enters the engine",
         &["admits-anybody"],
     ),
+    Decision::same(
+        "looks_first",
+        "`requestChan`: a send finds a thread that receives, or waits for one (#2612, before it was merged)",
+        &["waits-before-it-looks"],
+    ),
     Decision::upstreams(
         "begin_request",
         "the `select` of `waitForWorkerRequest` and `waitForRequest`",

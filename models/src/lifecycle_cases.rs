@@ -180,6 +180,11 @@ fn defects_of_runtimes() -> Vec<Broken> {
             )],
         ),
         broken(
+            "waits-before-it-looks",
+            "#2612: a thread waits to be told of a request, and misses one that came before it was ready",
+            vec![(runtime_case::<DispatchAgainstLeaving, broken::WaitsBeforeItLooks>(), RequestsSettle)],
+        ),
+        broken(
             "keeps-what-it-has-taken",
             "a leaver keeps the request that it has taken",
             vec![(runtime_case::<DispatchAgainstLeaving, broken::KeepsWhatItHasTaken>(), RequestsSettle)],

@@ -82,6 +82,15 @@ defect! {
 }
 
 defect! {
+    /// #2612: a thread that is ready waits to be told of a request, and does not look for one that came before it.
+    WaitsBeforeItLooks {
+        fn looks_first() -> bool {
+            false
+        }
+    }
+}
+
+defect! {
     /// A leaver keeps the request that it has taken.
     KeepsWhatItHasTaken {
         fn hand_back<Q: Send, A: Send>(_waiting: &mut Waiting<Q, A>, _id: u64, _life: Life) -> bool {

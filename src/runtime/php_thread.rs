@@ -423,9 +423,11 @@ where
         life: Life,
         pool: Pool,
     ) -> Option<Begun<E::Request, E::Response>> {
+        let mut looks = S::looks_first();
         loop {
-            // It looks before it waits: what came before it served this pool was announced to others alone.
-            let Some((id, parcel)) = queue.take(life) else {
+            let taken = looks.then(|| queue.take(life)).flatten();
+            looks = true;
+            let Some((id, parcel)) = taken else {
                 if !thread.wait_for_work() {
                     return None;
                 }

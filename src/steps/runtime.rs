@@ -6,6 +6,7 @@
 //! | [`begin_init`](RuntimeSteps::begin_init) | waits for a shutdown that is under way; never past the latch | a second engine is started over one that was not torn down |
 //! | [`wait_booted`](RuntimeSteps::wait_booted) | with a deadline, for every state that ends the wait | init waits for a thread that is gone |
 //! | [`admit`](RuntimeSteps::admit) | asked by each OS thread before it touches the engine, and before a script starts | a thread enters an engine that was torn down; a restart misses a script |
+//! | [`looks_first`](RuntimeSteps::looks_first) | at its pool's queue, before it waits to be told | a request that came before its thread is lost |
 //! | [`begin_request`](RuntimeSteps::begin_request) | in the section that finds the thread unasked | a leaver serves |
 //! | [`hand_back`](RuntimeSteps::hand_back) | puts it where others find it, and tells them | the request is lost |
 //! | [`lose`](RuntimeSteps::lose) | settles what an abandoned thread has taken | its dispatcher waits for ever |
@@ -72,6 +73,12 @@ where
     /// What the calling OS thread is to serve; `None` if it is to exit.
     fn admit(roster: &P::Monitor<Roster>, generation: u32, life: Life) -> Option<Pool> {
         roster.with(|roster| roster.admit(generation, life))
+    }
+
+    /// Whether a thread that is ready for a request looks for one before it waits to be told of one: what came before it served its
+    /// pool was announced to others alone, or to nobody.
+    fn looks_first() -> bool {
+        true
     }
 
     /// Whether the thread may serve the request that it has taken.

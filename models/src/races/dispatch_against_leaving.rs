@@ -3,12 +3,13 @@
 //! **Claim.** Every request is answered or rejected (`requests-settle`, `no-deadlock`): one that waits is rejected by the shutdown,
 //! one that a thread has taken is settled when that thread is abandoned. No thread that was asked to exit or was given up on
 //! begins a request, and one that it has taken is handed back: none is lost, none runs twice, and what was not begun is given
-//! back to whoever sent it (`no-work-for-leavers`).
+//! back to whoever sent it (`no-work-for-leavers`). A request that waits for as long as it takes is served by whoever comes next,
+//! although nobody was there to be told of it (issue 2612).
 //!
 //! **Bounds.** One and two threads, one request; beside it a restart, a shutdown, or both one after the other. The first thread
 //! serves, or is stuck in the request until all calls have returned, or comes back at any moment. Two threads with a shutdown alone;
-//! `--deep`: with a restart too. One thread with a restart and two requests. Every deadline at any moment.
-//! No bound on preemptions.
+//! `--deep`: with a restart too. One thread with a restart and two requests. Every deadline at any moment; or that of the
+//! request never. No bound on preemptions.
 //!
 //! **Not covered.** A cap on the queue, which is a unit test.
 
@@ -40,7 +41,7 @@ impl RuntimeRace for DispatchAgainstLeaving {
     ];
     const MOST_THREADS: usize = 2;
     const VARIANTS: &'static [&'static str] =
-        &["restart", "shutdown", "restart-stuck", "shutdown-stuck", "restart-late", "two-requests"];
+        &["restart", "shutdown", "restart-stuck", "shutdown-stuck", "restart-late", "two-requests", "waits"];
 
     fn most_threads_in(variant: usize) -> usize {
         if Self::VARIANTS[variant] == "shutdown" { 2 } else { 1 }
@@ -57,6 +58,7 @@ impl RuntimeRace for DispatchAgainstLeaving {
         let plan = Plan { acts: vec![acts], ..Plan::default() };
         let site = Site::<P, D>::new(scene, config(scene, php_threads, 0), plan);
         let runtime = site.init();
+        scene.patient((name == "waits").then_some(Role::Dispatcher(0)));
         let requests = if name == "two-requests" { 2 } else { 1 };
         let dispatchers = (0..requests).map(|nth| {
             site.start(Role::Dispatcher(nth), &runtime, move |site, runtime| {

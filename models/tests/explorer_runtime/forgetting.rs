@@ -22,28 +22,25 @@ impl Observer for Ends {
 /// What a reader makes of the two values that it has seen.
 type Says = fn(begun: u128, seen: [u32; 2]);
 
-/// A reader looks twice at a counter that another thread raises four times, and writes down whether it saw an odd sum; it has
-/// looked at something else before. Everything that it does after `says` depends on that alone.
+/// A reader looks twice at a counter that another thread raises to four, and waits until that is over; then it writes down, beside
+/// somebody who writes as well, whether it saw an odd sum. Everything that it does after `says` depends on that alone.
 fn ends(kind: Kind, says: Says) -> (BTreeSet<u64>, u64) {
     let program = Coroutines::new(move || {
-        let (counter, odd) = (Arc::new(Monitor::new(0_u32)), Arc::new(Monitor::new(Vec::new())));
+        let (counter, written) = (Arc::new(Monitor::new(0_u32)), Arc::new(Monitor::new(Vec::new())));
         let raised = Arc::clone(&counter);
-        spawn(move || {
-            for _ in 0..4 {
-                raised.with(|value| *value += 1);
-            }
-        });
+        spawn(move || (0..4).for_each(|_| raised.with(|value| *value += 1)));
+        let also_written = Arc::clone(&written);
+        spawn(move || (0..2).for_each(|_| also_written.with(|written| written.push(None))));
         spawn(move || {
             let begun = mark();
             let seen = [counter.with(|value| *value), counter.with(|value| *value)];
             says(begun, seen);
             let is_odd = seen.iter().sum::<u32>() % 2 == 1;
-            for _ in 0..3 {
-                odd.with(|odd| odd.push(is_odd));
-            }
+            counter.wait(|value| (*value == 4).then_some(()));
+            (0..2).for_each(|_| written.with(|written| written.push(Some(is_odd))));
         });
     });
-    let settings = Settings { terminals: true, ..Settings::default() };
+    let settings = Settings { terminals: true, subtrees: 1, ..Settings::default() };
     let found = search(&program, kind, &settings, || Ends);
     assert!(found.complete);
     (found.terminals, found.executions + found.cut_off)
