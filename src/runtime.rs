@@ -25,6 +25,7 @@ use crate::steps::runtime::RuntimeSteps;
 use crate::steps::{Attempt, Sound};
 use crate::thread::Thread;
 
+mod metrics;
 mod php_thread;
 mod queue;
 mod scaling;

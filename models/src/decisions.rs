@@ -280,5 +280,10 @@ pub const DECISIONS: &[Decision] = &[
             Otherwise("yes: when the drain is over, without a look at who lingers (`drainPHPThreads`)"),
             Otherwise("yes: when the drain is over, without a look at who lingers (`drainPHPThreads`)"),
         ),
+    Decision::same(
+        "count_reader",
+        "none: who reads `thread_metrics` beside an `Init` or a `Shutdown` is counted nowhere",
+        &["reads-uncounted"],
+    ),
     Decision::same("end_shutdown", "`teardownSkipped`, `isRunning`", &["latches-late", "latches-never"]),
 ];

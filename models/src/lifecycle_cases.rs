@@ -19,6 +19,7 @@ use crate::races::dispatch_against_leaving::DispatchAgainstLeaving;
 use crate::races::drain_then_shutdown::DrainThenShutdown;
 use crate::races::kinds_of_stuck::KindsOfStuck;
 use crate::races::lingering_against_teardown::LingeringAgainstTeardown;
+use crate::races::metrics_reader::MetricsReader;
 use crate::races::reinit_against_late_unwind::ReinitAgainstLateUnwind;
 use crate::races::respawn_against_teardown::RespawnAgainstTeardown;
 use crate::races::restart_against_scaler::RestartAgainstScaler;
@@ -134,6 +135,7 @@ where
         runtime_case::<DispatchAgainstLeaving, D>(),
         runtime_case::<AbandonedCapacity, D>(),
         runtime_case::<KindsOfStuck, D>(),
+        runtime_case::<MetricsReader, D>(),
     ]
 }
 
@@ -268,6 +270,11 @@ fn defects_of_runtimes() -> Vec<Broken> {
             "metrics-freed-early",
             "metrics are freed when every thread has exited or was abandoned",
             vec![(runtime_case::<ReinitAgainstLateUnwind, broken::MetricsFreedEarly>(), MetricsAlive)],
+        ),
+        broken(
+            "reads-uncounted",
+            "whoever reads metrics is not counted, and the teardown frees them meanwhile",
+            vec![(runtime_case::<MetricsReader, broken::ReadsUncounted>(), MetricsAlive)],
         ),
         broken(
             "boot-wait-misses-done",

@@ -18,6 +18,7 @@ pub mod kill_against_next_run;
 pub mod kinds_of_stuck;
 pub mod lingering_against_teardown;
 pub mod lost_wake_up;
+pub mod metrics_reader;
 pub mod other_systems;
 pub mod reinit_against_late_unwind;
 pub mod release_once;

@@ -10,7 +10,8 @@ use forcekill::runtime::Waiting;
 use forcekill::steps::Steps;
 use forcekill::steps::runtime::{NoInit, RuntimeSteps};
 use forcekill::{
-    Fate, InterruptFlags, Lingering, Platform, SpawnError, State, States, StillLingering, Thread,
+    Fate, InterruptFlags, Lingering, Platform, Registration, SpawnError, State, States, StillLingering,
+    Thread,
 };
 
 use crate::lifecycle_defects::CountsInsideTheThread;
@@ -268,6 +269,15 @@ defect! {
     MetricsFreedEarly {
         fn frees_metrics_early() -> bool {
             true
+        }
+    }
+}
+
+defect! {
+    /// Whoever reads metrics is not counted.
+    ReadsUncounted {
+        fn count_reader(_lingering: &Lingering<P>) -> Option<Registration<P>> {
+            None
         }
     }
 }

@@ -18,13 +18,14 @@
 //! | [`may_tear_down`](RuntimeSteps::may_tear_down) | a bounded wait for nobody to linger | a late thread runs in an engine that is gone |
 //! | [`before_gate`](RuntimeSteps::before_gate) | lets nobody in yet | an init starts an engine that is about to be torn down |
 //! | [`frees_metrics_early`](RuntimeSteps::frees_metrics_early) | never: with the teardown | a late callback counts in freed memory |
+//! | [`count_reader`](RuntimeSteps::count_reader) | before the look whether the runtime is up, until it has read | metrics are freed under whoever reads them |
 //! | [`end_shutdown`](RuntimeSteps::end_shutdown) | latches in the section that lets init in again | an init slips in between |
 
 use std::time::Duration;
 
 use super::{Sound, Steps};
 use crate::engine::InterruptFlags;
-use crate::lingering::{Lingering, StillLingering};
+use crate::lingering::{Lingering, Registration, StillLingering};
 use crate::platform::{Monitor, Platform};
 use crate::roster::{Claim, Life, Phase, Pool, Roster, Rules};
 use crate::runtime::Waiting;
@@ -147,6 +148,11 @@ where
     /// Whether metrics are freed before the gate.
     fn frees_metrics_early() -> bool {
         false
+    }
+
+    /// Whoever is about to read metrics is counted, until what is answered is dropped.
+    fn count_reader(lingering: &Lingering<P>) -> Option<Registration<P>> {
+        Some(lingering.register())
     }
 
     /// The last step of a shutdown: whoever waits for an init goes on, or finds the latch.

@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     deep: bool,
     /// Write the results to this file as JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "FORCEKILL_JSON")]
     json: Option<PathBuf>,
     /// Write the results to this file as one page to read offline, with a drawing of every counterexample
     #[arg(long, value_name = "FILE")]

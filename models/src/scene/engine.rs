@@ -183,6 +183,16 @@ impl<P: Scene> ModelEngine<P> {
         }
     }
 
+    /// Somebody looks at the metrics, which must be there, and twice, for so long does it take.
+    pub fn reads_metrics(&self) {
+        for _ in 0..2 {
+            if !self.memory.with(|memory| memory.metrics) {
+                let what = || "metrics are read that were freed".to_string();
+                self.scene.oracle().report(Property::MetricsAlive, what);
+            }
+        }
+    }
+
     /// Every call has returned and every thread has exited.
     pub fn judge_end(&self, torn_down: bool) {
         let memory = self.memory.with(|memory| memory.clone());

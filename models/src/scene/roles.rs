@@ -25,6 +25,8 @@ pub enum Role {
     Init,
     /// Whoever dispatches a request, the first or a further one.
     Dispatcher(usize),
+    /// Reads the engine's metrics, the first or a further one.
+    Reader(usize),
     /// Lets everything go that is stuck.
     World,
     /// Waits for the capacity to be what was configured.
@@ -35,7 +37,9 @@ impl Role {
     /// As whom the state table knows it; the main thread is the init.
     pub fn actor(self) -> Actor {
         match self {
-            Self::Main | Self::Init | Self::Dispatcher(_) | Self::World | Self::Judge => Actor::Init,
+            Self::Main | Self::Init | Self::Dispatcher(_) | Self::Reader(_) | Self::World | Self::Judge => {
+                Actor::Init
+            }
             Self::Php(_) => Actor::PhpThread,
             Self::Restarter(_) => Actor::Restarter,
             Self::Shutdown | Self::Teardown => Actor::Shutdown,
@@ -49,9 +53,12 @@ impl Role {
             Self::Main | Self::Php(_) | Self::World => None,
             Self::Dispatcher(_) => Some(Property::RequestsSettle),
             Self::Judge => Some(Property::CapacityAddsUp),
-            Self::Restarter(_) | Self::Shutdown | Self::Scaler | Self::Teardown | Self::Init => {
-                Some(Property::Bounded)
-            }
+            Self::Restarter(_)
+            | Self::Shutdown
+            | Self::Scaler
+            | Self::Teardown
+            | Self::Init
+            | Self::Reader(_) => Some(Property::Bounded),
         }
     }
 }
@@ -69,6 +76,8 @@ impl fmt::Display for Role {
             Self::Init => f.write_str("init"),
             Self::Dispatcher(0) => f.write_str("dispatcher"),
             Self::Dispatcher(nth) => write!(f, "dispatcher-{}", nth + 1),
+            Self::Reader(0) => f.write_str("reader"),
+            Self::Reader(nth) => write!(f, "reader-{}", nth + 1),
             Self::World => f.write_str("world"),
             Self::Judge => f.write_str("at rest"),
         }
