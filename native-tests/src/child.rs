@@ -39,12 +39,20 @@ pub fn is_child(test: &str) -> bool {
 /// # Panics
 /// If the child failed: the test fails with what the child printed. In the child, if `body` does.
 pub fn in_own_process(test: &str, body: impl FnOnce()) {
+    in_own_process_with(test, &[], body);
+}
+
+/// The same, with these variables in the child's environment.
+///
+/// # Panics
+/// As [`in_own_process`].
+pub fn in_own_process_with(test: &str, variables: &[(&str, &str)], body: impl FnOnce()) {
     if is_child(test) {
         body();
         println!("{DONE}");
         return;
     }
-    match start(test) {
+    match start_with(test, variables) {
         Ok(end) => {
             print!("{}", end.relevant_output());
             assert!(end.status.success() && end.done, "{end}\nrun it alone: {}", command_line(test));
@@ -58,9 +66,14 @@ pub fn in_own_process(test: &str, body: impl FnOnce()) {
 /// # Errors
 /// If the child cannot be started.
 pub fn start(test: &str) -> io::Result<ChildEnd> {
+    start_with(test, &[])
+}
+
+fn start_with(test: &str, variables: &[(&str, &str)]) -> io::Result<ChildEnd> {
     let mut child = this_program()?
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
         .env(MARK, test)
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

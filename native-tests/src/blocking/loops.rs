@@ -34,8 +34,12 @@ pub(super) fn vm_loop() -> io::Result<Arc<dyn Blocking>> {
 
 pub(super) fn vm_loop_that_clears_timed_out() -> io::Result<Arc<dyn Blocking>> {
     Looping::with(|script, turns| {
-        // Acquire pairs with the release in `Steps::store_flags`: timed_out is up by now, and goes down.
-        if !turns.has_cleared && script.flags.vm_interrupt().load(Acquire) {
+        if !turns.has_cleared {
+            // Acquire pairs with the release in `Steps::store_flags`: timed_out is up by now, and goes down.
+            if !script.flags.vm_interrupt().load(Acquire) {
+                // Not another look in this turn: it could find the kill that this one has just missed, before it is cleared.
+                return false;
+            }
             turns.has_cleared = true;
             script.flags.timed_out().store(false, Relaxed);
         }
