@@ -32,9 +32,15 @@ impl WindowsTarget {
     /// Captures the calling thread, by duplicating its handle: `GetCurrentThread` alone answers a name that means the caller,
     /// whoever that is.
     pub(crate) fn capture() -> Result<Self, Obstacle> {
+        // SAFETY: only answers a pseudo-handle, which needs no closing.
+        Self::capture_by(unsafe { GetCurrentThread() })
+    }
+
+    /// The same, by this handle to the calling thread.
+    fn capture_by(handle: HANDLE) -> Result<Self, Obstacle> {
         // What is left over from before this publication is none of the new one's.
         Self::absorb();
-        let thread = duplicate_current(RIGHTS).map_err(|errno| Obstacle::HandleNotDuplicated { errno })?;
+        let thread = duplicate(handle, RIGHTS).map_err(|errno| Obstacle::HandleNotDuplicated { errno })?;
         Ok(Self { thread, apcs: Apcs::of_this_thread(), cancelled: AtomicBool::new(false) })
     }
 
@@ -78,14 +84,14 @@ fn outcome(cancel: Cancel, apc: Apc) -> Wake {
     }
 }
 
-/// A handle to the calling thread with these rights. The error is the system's code.
-fn duplicate_current(rights: THREAD_ACCESS_RIGHTS) -> Result<OwnedHandle, i32> {
+/// A handle of our own, with these rights, to what `handle` is one to. The error is the system's code.
+fn duplicate(handle: HANDLE, rights: THREAD_ACCESS_RIGHTS) -> Result<OwnedHandle, i32> {
     let mut duplicate: HANDLE = ptr::null_mut();
-    // SAFETY: the two pseudo-handles need no closing; the system writes one handle into `duplicate`. Not inherited by child
-    // processes, without the option that would close the source.
+    // SAFETY: the process's pseudo-handle needs no closing; the system looks whether `handle` is one, and writes one handle into
+    // `duplicate`. Not inherited by child processes, without the option that would close the source.
     let duplicated = unsafe {
         let process = GetCurrentProcess();
-        DuplicateHandle(process, GetCurrentThread(), process, &mut duplicate, rights, FALSE, 0)
+        DuplicateHandle(process, handle, process, &mut duplicate, rights, FALSE, 0)
     };
     if duplicated == 0 {
         return Err(io::Error::last_os_error().raw_os_error().unwrap_or(0));
@@ -96,18 +102,34 @@ fn duplicate_current(rights: THREAD_ACCESS_RIGHTS) -> Result<OwnedHandle, i32> {
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error;
+    use std::hint;
     use std::os::windows::io::{AsRawHandle, BorrowedHandle};
+    use std::sync::mpsc::{self, TryRecvError};
+    use std::thread;
+    use std::time::Duration;
 
-    use windows_sys::Win32::Foundation::ERROR_GEN_FAILURE;
+    use windows_sys::Win32::Foundation::{ERROR_GEN_FAILURE, ERROR_INVALID_HANDLE};
     use windows_sys::Win32::System::Threading::{
         INFINITE, THREAD_QUERY_LIMITED_INFORMATION, WaitForSingleObject,
     };
 
     use super::*;
+    use crate::engine::{InterruptFlags, OwnedFlags};
+    use crate::kill::{Effort, Verdict};
+    use crate::platform::Native;
+    use crate::slot::{Slot, SlotState};
+    use crate::wake::ResendPolicy;
+
+    /// Never opened: a closed one could be another test's by now.
+    fn no_handle() -> HANDLE {
+        ptr::without_provenance_mut(0x7fff_fff0)
+    }
 
     /// What both calls answer on a handle with these rights to a thread that waits for something else.
     fn on_handle_with(rights: THREAD_ACCESS_RIGHTS) -> (Cancel, Apc) {
-        let handle = duplicate_current(rights).unwrap();
+        // SAFETY: only answers a pseudo-handle, which needs no closing.
+        let handle = duplicate(unsafe { GetCurrentThread() }, rights).unwrap();
         let answers = (calls::cancel(handle.as_handle()), calls::queue_apc(handle.as_handle()));
         calls::run_queued_apcs();
         answers
@@ -125,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_has_exited_is_gone() {
-        let target = std::thread::spawn(|| WindowsTarget::capture().unwrap());
+        let target = thread::spawn(|| WindowsTarget::capture().unwrap());
         let alive = target.as_raw_handle();
         // SAFETY: the join handle keeps the handle open. The thread object is signalled when the thread has exited.
         unsafe { WaitForSingleObject(alive, INFINITE) };
@@ -137,12 +159,65 @@ mod tests {
 
     #[test]
     fn a_handle_that_is_none_is_told_from_a_thread_that_is_gone() {
-        // Never opened: a closed one could be another test's by now.
-        let none = ptr::without_provenance_mut(0x7fff_fff0);
         // SAFETY: lives for this test; nothing is done with it but the two calls, which refuse it.
-        let none = unsafe { BorrowedHandle::borrow_raw(none) };
+        let none = unsafe { BorrowedHandle::borrow_raw(no_handle()) };
         assert_eq!(calls::cancel(none), Cancel::Refused(Refusal::InvalidHandle));
         assert_eq!(calls::queue_apc(none), Apc::Refused(Refusal::InvalidHandle));
+    }
+
+    /// Two runs of a thread whose handle the system has refused to duplicate: one that looks at its flags when it is told to,
+    /// and one that does nothing else.
+    #[test]
+    fn without_a_duplicate_kills_are_flags_only_and_say_so() -> Result<(), Box<dyn Error>> {
+        let slot = Slot::<Native>::new(Native::default());
+        let ((begins, begun), (tells, told)) = (mpsc::channel(), mpsc::channel());
+        let slot = &slot;
+        // The closure's end tells the script if the test has failed.
+        thread::scope(move |scope| {
+            let script = scope.spawn(move || {
+                let flags = OwnedFlags::new();
+                let obstacle = WindowsTarget::capture_by(no_handle()).unwrap_err();
+                // What a publication does, which would capture by a handle that can be duplicated.
+                let replace = |state: &mut SlotState<_, _>| {
+                    state.replace(slot.platform(), flags.clone(), Err(obstacle)).0
+                };
+                let publication = slot.exclusive(replace);
+                let run = |script: &dyn Fn() -> bool| {
+                    let run = slot.begin_run(publication);
+                    // Fails only if the test has failed.
+                    let _ = begins.send(run);
+                    let answer = script();
+                    slot.end_run(publication, run);
+                    answer
+                };
+                let first = run(&|| told.recv().is_ok() && flags.consume_interrupt());
+                let second = run(&|| {
+                    loop {
+                        match (flags.consume_interrupt(), told.try_recv()) {
+                            (true, _) => break true,
+                            (_, Err(TryRecvError::Disconnected)) => break false,
+                            _ => hint::spin_loop(),
+                        }
+                    }
+                });
+                slot.clear(publication);
+                (obstacle, first, second)
+            });
+            let verdict = slot.kill(begun.recv()?, &ResendPolicy::single(Duration::from_millis(1))?);
+            let refused = Obstacle::HandleNotDuplicated { errno: ERROR_INVALID_HANDLE.cast_signed() };
+            let Verdict::NoWakeUp { obstacle, effort: Effort { sends: 0, attempts: 1, .. } } = verdict else {
+                return Err(verdict.to_string().into());
+            };
+            assert_eq!(obstacle, refused);
+            assert!(verdict.to_string().contains("(error 6), so kills are flags only"), "{verdict}");
+            tells.send(())?;
+            let verdict = slot.kill(begun.recv()?, &ResendPolicy::single(Duration::from_secs(30))?);
+            let Verdict::Ended(Effort { sends: 0, attempts: 1, .. }) = verdict else {
+                return Err(verdict.to_string().into());
+            };
+            assert_eq!(script.join().map_err(|_| "the script panicked")?, (refused, true, true));
+            Ok(())
+        })
     }
 
     #[test]
