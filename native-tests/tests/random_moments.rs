@@ -89,6 +89,10 @@ impl Victim {
             if parked.call == libc::SYS_read && parked.first_argument == read_end))
     }
 
+    fn has_ended(&self, run: RunId) -> bool {
+        self.slot.wait_ended(run, self.slot.platform().now())
+    }
+
     fn retire(self) -> Result<u32, Box<dyn Error>> {
         self.stop.store(true, SeqCst);
         // The run that is open now, if any, reads this byte.
@@ -196,7 +200,8 @@ fn one_signal_loses_some_of_the_same_kills() -> TestResult {
         }
         // The wait only paces the looks at the kernel, which alone decides.
         while !victim.slot.wait_ended(run, victim.slot.platform().now() + Duration::from_micros(300)) {
-            if victim.sleeps_after_delivery(read_end)? {
+            // If the run has ended meanwhile, what sleeps is the next one.
+            if victim.sleeps_after_delivery(read_end)? && !victim.has_ended(run) {
                 lost += 1;
                 let verdict = victim.slot.kill(run, &ResendPolicy::default());
                 assert!(matches!(verdict, Verdict::Ended(_)), "kill {nth}: {verdict}");
