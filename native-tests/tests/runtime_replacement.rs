@@ -176,13 +176,15 @@ fn a_panic_when_storage_is_freed_costs_no_capacity() -> TestResult {
 /// Many threads that are replaced after each request, all at once.
 #[test]
 fn no_capacity_is_lost_however_often_threads_are_replaced() -> TestResult {
-    let (process, _) = process(engine());
+    let (process, log) = process(engine());
     let shop = Worker::new("shop", 2).max_requests(NonZero::new(1));
     let runtime = process.init(short_config(4)?.worker(shop).max_requests(NonZero::new(1)))?;
     for _ in 0..50 {
         all_serve(&runtime, SHOP, 2)?;
         all_serve(&runtime, None, 2)?;
     }
+    // Also those that have only just answered: a shutdown that asked them first would keep them from it.
+    log.wait_for(200, |notice| matches!(notice, Notice::Rebooted { .. }))?;
     assert_eq!(runtime.members().len(), 4);
     eventually("no more than the four threads linger", || process.lingering() == 4)?;
     assert_eq!(runtime.shut_down()?, ShutDown::TornDown);
