@@ -441,9 +441,8 @@ where
             if queue.with(|waiting| S::hand_back(waiting, id, life)) {
                 self.process.notices.tell(Notice::HandedBack { thread: life.thread });
                 self.poke(pool);
-                // Its dispatcher has asked the scaler before, or saw it taken and will not: who takes it now may have to be added.
                 if self.has_scaler() {
-                    self.process.roster.with(|roster| roster.stall(pool));
+                    S::ask_again(&self.process.roster, pool);
                 }
             }
             return None;

@@ -9,6 +9,7 @@
 //! | [`looks_first`](RuntimeSteps::looks_first) | at its pool's queue, before it waits to be told | a request that came before its thread is lost |
 //! | [`begin_request`](RuntimeSteps::begin_request) | in the section that finds the thread unasked | a leaver serves |
 //! | [`hand_back`](RuntimeSteps::hand_back) | puts it where others find it, and tells them | the request is lost |
+//! | [`ask_again`](RuntimeSteps::ask_again) | asks the scaler for whoever takes it now | the request waits in vain beside a place for one more thread |
 //! | [`lose`](RuntimeSteps::lose) | settles what an abandoned thread has taken | its dispatcher waits for ever |
 //! | [`abandon`](RuntimeSteps::abandon) | out of every list, and a fresh thread in its place, in one section | capacity is lost for good |
 //! | [`depart`](RuntimeSteps::depart) | the seat is freed by its own life, on every path | capacity is lost for good |
@@ -90,6 +91,12 @@ where
     /// A leaver hands back what it has taken; whether somebody else may find it now.
     fn hand_back<Q: Send, A: Send>(waiting: &mut Waiting<Q, A>, id: u64, life: Life) -> bool {
         waiting.hand_back(id, life)
+    }
+
+    /// A request of this pool was handed back, and others find it now: asks the scaler for a thread. The request's dispatcher has
+    /// asked before, or saw it taken and will not, and the scaler may have looked while it was taken.
+    fn ask_again(roster: &P::Monitor<Roster>, pool: Pool) {
+        roster.with(|roster| roster.stall(pool));
     }
 
     /// Settles what an abandoned thread has taken.
