@@ -7,12 +7,14 @@
 #![cfg(any(target_os = "linux", windows))]
 
 use std::error::Error;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use forcekill::roster::Phase;
+use forcekill::runtime::NotRunning;
 use forcekill::{
     Config, InitError, Notice, Process, Rejection, RestartError, ScaleError, ShutDown, TeardownError, Worker,
 };
@@ -176,7 +178,7 @@ fn an_init_waits_for_the_shutdown_that_is_under_way() -> TestResult {
     let (process, log) = process(engine());
     let runtime = process.init(two_threads()?)?;
     let (call, _sent) = get_stuck(&runtime, SHOP, "busy loop")?;
-    let (ended, begun) = std::thread::scope(|scope| {
+    let (ended, begun) = thread::scope(|scope| {
         let ending = scope.spawn(|| runtime.shut_down());
         let killed = log.wait_for(1, |notice| matches!(notice, Notice::Killed { .. }));
         assert_eq!(process.phase(), Phase::Stopping);
@@ -196,7 +198,7 @@ fn a_shutdown_comes_into_a_restart() -> TestResult {
     let (process, log) = process(engine());
     let runtime = process.init(short_config(2)?.worker(Worker::new("shop", 2)))?;
     let (call, sent) = get_stuck(&runtime, SHOP, "busy loop")?;
-    let (restarted, ended) = std::thread::scope(|scope| {
+    let (restarted, ended) = thread::scope(|scope| {
         let restarting = scope.spawn(|| runtime.restart_workers());
         let killed = log.wait_for(1, |notice| matches!(notice, Notice::Killed { .. }));
         let ending = scope.spawn(|| runtime.shut_down());
@@ -209,5 +211,34 @@ fn a_shutdown_comes_into_a_restart() -> TestResult {
     call.release();
     process.wait_none_lingering(DEADLINE)?;
     process.complete_teardown()?;
+    Ok(())
+}
+
+#[test]
+fn whoever_reads_metrics_holds_the_teardown_up_and_no_call() -> TestResult {
+    let calls = Calls::default();
+    let (process, _) = process(calls.engine());
+    let runtime = process.init(short_config(1)?)?;
+    assert_eq!(runtime.read_metrics(|_| 7), Ok(7));
+    let ((begins, begun), (tells, told)) = (mpsc::channel(), mpsc::channel::<()>());
+    let reader = thread::spawn({
+        let runtime = runtime.clone();
+        move || {
+            runtime.read_metrics(|_| {
+                // Both fail only if the test has failed.
+                let _ = begins.send(());
+                let _ = told.recv();
+            })
+        }
+    });
+    begun.recv()?;
+    assert_eq!(runtime.shut_down()?, ONE_LEFT);
+    // Nobody who comes now reads, or is left over.
+    assert_eq!(runtime.read_metrics(|_| 7), Err(NotRunning));
+    assert_eq!((process.lingering(), calls.torn_down.load(SeqCst)), (1, 0));
+    tells.send(())?;
+    assert_eq!(reader.join().map_err(|_| "the reader panicked")?, Ok(()));
+    process.complete_teardown()?;
+    assert_eq!(calls.torn_down.load(SeqCst), 1);
     Ok(())
 }
