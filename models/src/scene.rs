@@ -6,8 +6,10 @@
 mod career;
 mod engine;
 mod model;
+mod name;
 mod php;
 mod roles;
+mod rows;
 mod slot_lock;
 mod watched;
 
@@ -26,6 +28,17 @@ use forcekill::{OwnedFlags, Platform, ResendPolicy, State, Thread};
 
 use crate::oracle::Oracle;
 use crate::step::Deed;
+
+/// How a system wakes a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wakes {
+    /// By a signal, which is pending until the thread's next call.
+    Signal,
+    /// By a cancel, as Windows does: it finds the thread in its call, or is lost.
+    Cancel,
+    /// Not at all: kills are flags only.
+    Never,
+}
 
 /// A platform for whole lifecycles. Flags are the standard library's: no property of a lifecycle depends on their order.
 pub trait Scene: Platform<Flag = AtomicBool> {
@@ -75,6 +88,9 @@ pub trait Scene: Platform<Flag = AtomicBool> {
     /// A call that nothing interrupts.
     #[track_caller]
     fn uninterruptible_call(&self);
+
+    /// How the system of this world wakes threads; by signals, if this is not called.
+    fn wakes(&self, how: Wakes);
 
     /// From now on every call returns by itself.
     fn let_go(&self);

@@ -9,7 +9,8 @@
 //! **Kinds.** A call that a kill interrupts; one that is begun again whenever it was (`EINTR`); one after which the script blocks
 //! again in a shutdown function, with the flags as they are or cleared; a script that dies with the engine's lock held; a free that
 //! is stuck with it. Loops in the VM are the first kind if they look at the interrupt, and otherwise a call that nothing interrupts,
-//! which the other races have, as they have callbacks of the host's and boots.
+//! which the other races have, as they have callbacks of the host's and boots. And two other systems: one that wakes nobody, and
+//! Windows, where a cancel that finds no call is lost, and a wait that is not alertable is ended by nothing.
 //!
 //! **Bounds.** One and two threads. Where a kill matters, kill slots are steps, and a restart with one attempt comes before the
 //! shutdown; where the lock does, both come at once. Every deadline at any moment, but in a shutdown that comes second. No bound on
@@ -22,12 +23,13 @@ use forcekill::steps::runtime::RuntimeSteps;
 
 use crate::property::Property;
 use crate::runtimes::{RuntimeRace, Site, config};
-use crate::scene::{Act, Plan, Role, Scene, Slots};
+use crate::scene::{Act, Plan, Role, Scene, Slots, Wakes};
 
 /// See the module.
 pub struct KindsOfStuck;
 
-const KILLED: usize = 4;
+/// The variants in which a kill matters come first.
+const KILLED: usize = 7;
 
 impl RuntimeRace for KindsOfStuck {
     const NAME: &'static str = "kinds-of-stuck";
@@ -47,10 +49,21 @@ impl RuntimeRace for KindsOfStuck {
         "a restart was incomplete",
         "a script was killed in its call",
         "a thread came to a lock that is never given back",
+        "a thread could not be made ready to be woken",
+        "a cancel found nothing to cancel",
     ];
     const MOST_THREADS: usize = 2;
-    const VARIANTS: &'static [&'static str] =
-        &["killable", "retries", "blocks-again", "clears-flags", "dies-locked", "freeing-locked"];
+    const VARIANTS: &'static [&'static str] = &[
+        "killable",
+        "retries",
+        "blocks-again",
+        "clears-flags",
+        "without-wake-ups",
+        "synchronous-io",
+        "not-alertable",
+        "dies-locked",
+        "freeing-locked",
+    ];
 
     fn needed_slots(variant: usize) -> Slots {
         if variant < KILLED { Slots::All } else { Slots::None }
@@ -62,6 +75,9 @@ impl RuntimeRace for KindsOfStuck {
             Act::Retries,
             Act::BlocksAgain,
             Act::ClearsFlags,
+            Act::Killable,
+            Act::Killable,
+            Act::Stuck,
             Act::DiesLocked,
             Act::StuckFreeingLocked,
         ][variant];
@@ -73,6 +89,11 @@ impl RuntimeRace for KindsOfStuck {
             locks,
             ..Plan::default()
         };
+        scene.wakes(match Self::VARIANTS[variant] {
+            "without-wake-ups" => Wakes::Never,
+            "synchronous-io" | "not-alertable" => Wakes::Cancel,
+            _ => Wakes::Signal,
+        });
         let site = Site::<P, D>::new(scene, config(scene, php_threads, 1), plan);
         // One may die with the lock before the others have come: then the init gives up.
         let runtime = match locks.then(|| site.process.init(site.config.clone())) {

@@ -8,8 +8,8 @@
 //! **Bounds.** One thread, one run, one call after another; one killer, whose pauses last until the thread cannot move, and
 //! none, one or two others that make one attempt each, at any time.
 //!
-//! **Not covered.** The drain over such threads: to it a thread that nothing wakes is the uninterruptible one of the lifecycles.
-//! An APC that runs in the middle of a call which then goes on is `retries-for-ever` in `lost_wake_up`.
+//! **Not covered.** Restart and shutdown over such threads, whose bounds are `kinds_of_stuck`'s. An APC that runs in the middle of
+//! a call which then goes on is `retries-for-ever` in `lost_wake_up`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

@@ -5,18 +5,19 @@ use std::fmt;
 use std::hash::Hash;
 use std::panic::Location;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use forcekill::platform::{Mark, Monitor, MonitorValue};
 use forcekill::roster::Roster;
 use forcekill::runtime::Waiting;
-use forcekill::state::{Actor, TRANSITIONS};
 use forcekill::steps::Steps;
 use forcekill::thread::Lifecycle;
 use forcekill::{Obstacle, OwnedFlags, Platform, ResendPolicy, SpawnError, State, States, Thread, Wake};
 
-use super::{Memory, Role, Scene, SlotLock, WatchedMonitor};
+use super::name::Name;
+use super::rows::rows;
+use super::{Memory, Role, Scene, SlotLock, Wakes, WatchedMonitor};
 use crate::oracle::Oracle;
 use crate::property::Property;
 use crate::stage::Backend;
@@ -56,6 +57,7 @@ struct Cast<B: Backend> {
     patient: Option<Role>,
     /// While an initial condition is made.
     placing: bool,
+    wakes: Wakes,
     seen_slots: Slots,
 }
 
@@ -90,63 +92,13 @@ impl<B: Backend> Cast<B> {
     }
 }
 
-/// What a monitor of the library's holds, for traces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Name {
-    /// A thread's lifecycle.
-    Thread(usize),
-    Lingering,
-    LastRunEnded,
-    Roster,
-    Queue,
-    Memory,
-    /// One of the scene's own.
-    Other,
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Thread(index) => Role::Php(*index).fmt(f),
-            Self::Lingering => f.write_str("lingering"),
-            Self::LastRunEnded => f.write_str("last run ended"),
-            Self::Roster => f.write_str("roster"),
-            Self::Queue => f.write_str("queue"),
-            Self::Memory => f.write_str("engine"),
-            Self::Other => f.write_str("the scene"),
-        }
-    }
-}
-
-/// The rows of the table of states by which this actor can have made this change: several events may lead from one state to the
-/// same other one.
-fn rows(left: State, entered: State, actor: Actor) -> impl Iterator<Item = usize> {
-    /// For two states, the rows that lead from one to the other: a set as a word.
-    static ROWS: LazyLock<[[u64; State::ALL.len()]; State::ALL.len()]> = LazyLock::new(|| {
-        let mut rows = [[0; State::ALL.len()]; State::ALL.len()];
-        for (number, row) in TRANSITIONS.iter().enumerate() {
-            rows[row.from as usize][row.to as usize] |= 1 << number;
-        }
-        rows
-    });
-    let mut left = ROWS[left as usize][entered as usize];
-    std::iter::from_fn(move || {
-        while left != 0 {
-            let number = left.trailing_zeros() as usize;
-            left &= left - 1;
-            if TRANSITIONS[number].by.contains(&actor) {
-                return Some(number);
-            }
-        }
-        None
-    })
-}
-
 /// What a blocked thread waits for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Line {
     woken: bool,
     let_go: bool,
+    /// In a call, as a cancel wants to know.
+    is_in_call: bool,
 }
 
 impl<B: Backend> LifecycleModel<B> {
@@ -171,6 +123,7 @@ impl<B: Backend> LifecycleModel<B> {
             turns,
             patient,
             placing,
+            wakes: Wakes::Signal,
             seen_slots,
         };
         oracle.enters(Role::Main);
@@ -366,7 +319,11 @@ impl<B: Backend> LifecycleModel<B> {
     #[track_caller]
     fn blocks(&self, until: impl Fn(&mut Line) -> bool) {
         self.note(|| Deed::with("blocks in a call", Effect::Blocks));
-        self.my_line().wait(|line| until(line).then_some(()));
+        let line = self.my_line();
+        if self.cast().wakes == Wakes::Cancel {
+            line.with(|line| line.is_in_call = true);
+        }
+        line.wait(|line| until(line).then(|| line.is_in_call = false));
         self.note(|| Deed::with("returns from the call", Effect::Returns));
     }
 }
@@ -438,14 +395,25 @@ impl<B: Backend> Platform for LifecycleModel<B> {
 
     fn capture(&self) -> Result<Self::WakeTarget, Obstacle> {
         let Role::Php(index) = self.role() else { panic!("only a PHP thread captures itself here") };
+        if self.cast().wakes == Wakes::Never {
+            self.0.oracle.reached("a thread could not be made ready to be woken");
+            return Err(Obstacle::FlagsOnly);
+        }
         let is_seen = self.cast().seen_slots.is_seen(index);
         Ok(is_seen.then(|| self.my_line()))
     }
 
     #[track_caller]
     fn wake(&self, target: &Self::WakeTarget) -> Wake {
+        let cancels = self.cast().wakes == Wakes::Cancel;
         if let Some(line) = target {
-            line.with(|line| line.woken = true);
+            let found = line.with(|line| {
+                line.woken |= line.is_in_call || !cancels;
+                line.woken
+            });
+            if !found {
+                self.0.oracle.reached("a cancel found nothing to cancel");
+            }
         }
         self.note(|| {
             let lines = &self.cast().lines;
@@ -562,6 +530,10 @@ impl<B: Backend> Scene for LifecycleModel<B> {
 
     fn uninterruptible_call(&self) {
         self.blocks(|line| line.let_go);
+    }
+
+    fn wakes(&self, how: Wakes) {
+        self.cast().wakes = how;
     }
 
     fn let_go(&self) {

@@ -10,7 +10,8 @@ use forcekill::platform::{Answer, Monitor, MonitorValue};
 use forcekill::thread::Lifecycle;
 use forcekill::{State, States};
 
-use super::model::{LifecycleModel, Name};
+use super::model::LifecycleModel;
+use super::name::Name;
 use crate::stage::Backend;
 use crate::step::{Deed, Effect, difference};
 
