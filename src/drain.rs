@@ -72,10 +72,10 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::marker::PhantomData;
 use std::time::Duration;
 
 use crate::engine::InterruptFlags;
+use crate::leaver::Leaver;
 use crate::platform::Platform;
 use crate::state::{Event, State, States};
 use crate::steps::{Attempt, Steps};
@@ -111,7 +111,7 @@ pub enum Fate {
     /// ask it when the time was up, ShuttingDown.
     Abandoned,
     /// Somebody else has brought it to where it need not be asked, or took it meanwhile: it has exited, exits, or was
-    /// abandoned.
+    /// abandoned. Whoever has its index now was not asked.
     Refused,
     /// Somebody else was having something done by it for the whole grace period; nothing was asked of it.
     Busy,
@@ -145,7 +145,18 @@ where
     F: InterruptFlags<Flag = P::Flag>,
     S: Steps<P, F>,
 {
-    bring(Call::Restart, threads, limits, watch)
+    drain_leavers(&anybody(threads), limits, watch)
+}
+
+/// The same for threads of which each has a life that is meant, and nobody after it: one that has exited meanwhile is
+/// [`Fate::Refused`], and whoever has its index now is left alone.
+pub fn drain_leavers<P, F, S>(leavers: &[Leaver<'_, P, F, S>], limits: &Limits, watch: &dyn Watch) -> Drained
+where
+    P: Platform,
+    F: InterruptFlags<Flag = P::Flag>,
+    S: Steps<P, F>,
+{
+    bring(Call::Restart, leavers, limits, watch)
 }
 
 /// Tells every thread that this drain has drained to go on; answers how many did. A shutdown may have taken some meanwhile.
@@ -189,7 +200,7 @@ where
     F: InterruptFlags<Flag = P::Flag>,
     S: Steps<P, F>,
 {
-    bring(Call::Shutdown, threads, limits, watch)
+    bring(Call::Shutdown, &anybody(threads), limits, watch)
 }
 
 /// Who is told what a drain or a shutdown does, on the calling thread and without a lock held. The time that it takes comes on
@@ -208,21 +219,30 @@ pub trait Watch {
 
 impl Watch for () {}
 
-fn bring<T, P, F, S>(call: Call, threads: &[T], limits: &Limits, watch: &dyn Watch) -> Drained
+fn anybody<T, P, F, S>(threads: &[T]) -> Vec<Leaver<'_, P, F, S>>
 where
     T: Borrow<Thread<P, F, S>>,
     P: Platform,
     F: InterruptFlags<Flag = P::Flag>,
     S: Steps<P, F>,
 {
-    let Some(first) = threads.first() else { return Drained { fates: Vec::new() } };
-    let platform = first.borrow().platform();
+    threads.iter().map(|thread| Leaver::anybody(thread.borrow())).collect()
+}
+
+fn bring<P, F, S>(call: Call, leavers: &[Leaver<'_, P, F, S>], limits: &Limits, watch: &dyn Watch) -> Drained
+where
+    P: Platform,
+    F: InterruptFlags<Flag = P::Flag>,
+    S: Steps<P, F>,
+{
+    let Some(first) = leavers.first() else { return Drained { fates: Vec::new() } };
+    let platform = first.thread().platform();
     let asked_at = platform.now();
     let grace_end = asked_at.saturating_add(limits.grace);
     let end = asked_at.saturating_add(limits.total());
 
-    let mut passage =
-        Passage { call, watch, legs: threads.iter().map(|thread| Leg::new(thread.borrow())).collect() };
+    let leg = |&leaver| Leg { leaver, course: Course::Unasked };
+    let mut passage = Passage { call, watch, legs: leavers.iter().map(leg).collect() };
     let mark = platform.mark();
     // All are asked before any is waited for: a thread that takes its time must not cost the others theirs.
     passage.ask(asked_at);
@@ -254,9 +274,8 @@ struct Passage<'a, P: Platform, F: InterruptFlags<Flag = P::Flag>, S> {
 
 /// One of them.
 struct Leg<'a, P: Platform, F: InterruptFlags<Flag = P::Flag>, S> {
-    thread: &'a Thread<P, F, S>,
+    leaver: Leaver<'a, P, F, S>,
     course: Course,
-    steps: PhantomData<fn() -> S>,
 }
 
 /// How far it is.
@@ -320,9 +339,9 @@ where
     fn ask(&mut self, deadline: Duration) {
         let (call, watch) = (self.call, self.watch);
         for leg in self.legs.iter_mut().filter(|leg| matches!(leg.course, Course::Unasked)) {
-            leg.course = match leg.thread.request(call.event(), deadline) {
+            leg.course = match leg.leaver.request(call.event(), deadline) {
                 Request::Taken => {
-                    watch.asked(leg.thread.index());
+                    watch.asked(leg.index());
                     Course::Asked
                 }
                 Request::Busy => Course::Unasked,
@@ -337,7 +356,7 @@ where
         self.ask(deadline);
         let call = self.call;
         for leg in self.legs.iter_mut().filter(|leg| leg.course == Course::Asked) {
-            if let Some(fate) = S::wait_for_leaver(leg.thread, call, deadline, phase) {
+            if let Some(fate) = S::wait_for_leaver(&leg.leaver, call, deadline, phase) {
                 leg.course = Course::Over(fate);
             }
         }
@@ -365,8 +384,8 @@ where
     /// One attempt at the run of every straggler; in a shutdown also of those that could not be asked.
     fn kill(&self, nth: u32) {
         for leg in self.legs.iter().filter(|leg| !matches!(leg.course, Course::Over(_))) {
-            let attempt = leg.thread.slot().attempt_current(nth);
-            self.watch.sent(leg.thread.index(), nth, attempt);
+            let attempt = leg.leaver.kill(nth);
+            self.watch.sent(leg.index(), nth, attempt);
         }
     }
 
@@ -377,7 +396,7 @@ where
         let call = self.call;
         for leg in &mut self.legs {
             leg.course = match leg.course {
-                Course::Asked | Course::Unasked => Course::Over(S::wait_or_abandon(leg.thread, call, end)),
+                Course::Asked | Course::Unasked => Course::Over(S::wait_or_abandon(&leg.leaver, call, end)),
                 over => over,
             };
         }
@@ -387,21 +406,21 @@ where
         let mut fates = Vec::with_capacity(self.legs.len());
         for leg in self.legs {
             if let Course::Over(fate) = leg.course {
-                S::record(&mut fates, leg.thread.index(), fate);
+                S::record(&mut fates, leg.index(), fate);
             }
         }
         Drained { fates }
     }
 }
 
-impl<'a, P, F, S> Leg<'a, P, F, S>
+impl<P, F, S> Leg<'_, P, F, S>
 where
     P: Platform,
     F: InterruptFlags<Flag = P::Flag>,
     S: Steps<P, F>,
 {
-    fn new(thread: &'a Thread<P, F, S>) -> Self {
-        Self { thread, course: Course::Unasked, steps: PhantomData }
+    fn index(&self) -> usize {
+        self.leaver.thread().index()
     }
 }
 

@@ -66,9 +66,10 @@ pub trait ThreadStorage {
 /// Everything is called without a lock of the library's held.
 ///
 /// A panic of [`Engine::run_worker`] or [`Engine::run_request`] is caught, and counts as [`ScriptEnd::Unhealthy`]; one of
-/// [`Engine::start_thread`] counts as a refusal; one of [`ThreadStorage::free`] ends the OS thread, which is counted out all the
-/// same. The process-wide calls and the drain hook must not panic: the panic goes to whoever has called the init, restart or
-/// shutdown, and leaves that call half done.
+/// [`Engine::start_up`] or [`Engine::start_thread`] counts as a refusal; one of [`ThreadStorage::free`] ends the OS thread, which is
+/// counted out all the same. One of [`Engine::tear_down`] sets the latch and goes to whoever has called the shutdown. The other
+/// process-wide calls and the drain hook must not panic: the panic goes to whoever has called the init, restart or shutdown, and
+/// leaves that call half done.
 pub trait Engine<P: Platform>: Send + Sync + 'static {
     /// How a slot refers to a thread's flags.
     type Flags: InterruptFlags<Flag = P::Flag>;

@@ -93,10 +93,11 @@ where
     }
 
     /// The same for whatever the thread runs now: for a drain alone, which has asked the thread to leave, so that what it runs
-    /// is what is to end. May be called from any thread.
+    /// is what is to end. It hits the thread that was booted as this life of the index alone, or whoever is there if that is `None`.
+    /// May be called from any thread.
     #[inline]
-    pub fn attempt_current(&self, nth: u32) -> Attempt {
-        S::attempt_current(self, nth)
+    pub fn attempt_current(&self, life: Option<u32>, nth: u32) -> Attempt {
+        S::attempt_current(self, life, nth)
     }
 
     fn since(&self, started: Duration, effort: Effort) -> Effort {

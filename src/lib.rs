@@ -71,6 +71,7 @@ pub mod config;
 pub mod drain;
 pub mod engine;
 mod kill;
+pub mod leaver;
 mod lingering;
 pub mod observer;
 mod occupy;

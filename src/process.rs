@@ -9,6 +9,7 @@
 //! Upstream: `Init`, `go_frankenphp_can_teardown`, `teardownSkipped`.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,7 +107,9 @@ where
         let inner = &self.0;
         let deadline = inner.platform.now().saturating_add(config.boot_limit());
         let generation = S::begin_init(&inner.roster, deadline)?;
-        if let Err(error) = inner.engine.start_up() {
+        let panicked = |_| Err(EngineError { what: "it panicked when it was started".to_string() });
+        let started = catch_unwind(AssertUnwindSafe(|| inner.engine.start_up())).unwrap_or_else(panicked);
+        if let Err(error) = started {
             inner.roster.with(|roster| roster.set_phase(Phase::Down));
             return Err(InitError::Engine(error));
         }
@@ -118,6 +121,9 @@ where
     /// run again.
     ///
     /// May be called from any thread that is none of the engine's. Returns at once, but for the engine's own teardown.
+    ///
+    /// # Panics
+    /// If the engine does; the latch stays, and the teardown may be tried again.
     ///
     /// # Errors
     /// If there is nothing to complete, or threads still linger.
@@ -208,12 +214,19 @@ where
         }
     }
 
+    /// Whatever the engine makes of it, whoever waits for the end of the shutdown goes on.
     fn tear_down(&self) {
-        if !S::frees_metrics_early() {
-            self.engine.free_metrics();
+        let torn_down = catch_unwind(AssertUnwindSafe(|| {
+            if !S::frees_metrics_early() {
+                self.engine.free_metrics();
+            }
+            self.engine.tear_down();
+        }));
+        S::end_shutdown(&self.roster, torn_down.is_ok());
+        if let Err(panic) = torn_down {
+            // An engine that is half torn down must not be started: the latch is set.
+            resume_unwind(panic);
         }
-        self.engine.tear_down();
-        S::end_shutdown(&self.roster, true);
     }
 }
 

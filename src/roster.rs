@@ -280,10 +280,21 @@ impl Roster {
         }
     }
 
-    /// Somebody has given up on the thread: it leaves every list at once, and its index waits for its exit.
-    pub fn quarantine(&mut self, generation: u32, life: Life) {
-        if let Some(usage) = self.usage_of(generation, life) {
-            *usage = Usage::Quarantined;
+    /// Somebody has given up on the thread: it leaves every list at once, and its index waits for its exit. Answers what it served;
+    /// `None` if it has left by itself.
+    pub fn quarantine(&mut self, generation: u32, life: Life) -> Option<Pool> {
+        let usage = self.usage_of(generation, life)?;
+        match std::mem::replace(usage, Usage::Quarantined) {
+            Usage::Taken { pool, .. } => Some(pool),
+            Usage::Free | Usage::Quarantined => None,
+        }
+    }
+
+    /// What the thread serves; `None` if it was abandoned, or has left.
+    pub fn pool_of(&mut self, generation: u32, life: Life) -> Option<Pool> {
+        match self.usage_of(generation, life)? {
+            Usage::Taken { pool, .. } => Some(*pool),
+            Usage::Free | Usage::Quarantined => None,
         }
     }
 

@@ -15,8 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::ValidConfig;
-use crate::drain::{Call, Drained, Fate, Watch, drain_watched, resume, shut_down_watched};
+use crate::drain::{Call, Drained, Fate, Watch, drain_leavers, resume, shut_down_watched};
 use crate::engine::Engine;
+use crate::leaver::Leaver;
 use crate::observer::{Notice, Rejection};
 use crate::platform::{Monitor, Native, Platform};
 use crate::process::{InitError, Inner};
@@ -183,6 +184,9 @@ where
     ///
     /// May be called from any thread that is none of the engine's. Returns within [`ValidConfig::shutdown_bound`].
     ///
+    /// # Panics
+    /// If the engine's teardown does; every later init returns [`InitError::TeardownSkipped`] then.
+    ///
     /// # Errors
     /// If the runtime is not up.
     pub fn shut_down(&self) -> Result<ShutDown, NotRunning> {
@@ -271,12 +275,13 @@ where
             self.act_on(claim);
         }
         let members: Vec<_> = members.into_iter().filter(is_worker).collect();
-        let threads: Vec<_> =
-            members.iter().map(|member| Arc::clone(&self.threads[member.life.thread])).collect();
-        let drained = drain_watched(&threads, self.config.limits(), &Watching(self));
+        // Those lives: an index may be somebody else's by the time that it is asked.
+        let leaver = |member: &Member| Leaver::of_life(&self.threads[member.life.thread], member.life.nth);
+        let leavers: Vec<_> = members.iter().map(leaver).collect();
+        let drained = drain_leavers(&leavers, self.config.limits(), &Watching(self));
         self.tell_fates(Call::Restart, &drained);
         let mark = self.process.platform.mark();
-        let restarted = resume(&threads, &drained);
+        let restarted = resume(&leavers, &drained);
         self.process.platform.forgets(mark, || ("resumed", restarted));
         let of_fate = |fate| {
             let drained = &drained;
@@ -305,8 +310,9 @@ where
     /// there was none.
     fn replace(self: &Arc<Self>, member: &Member) -> bool {
         let (life, roster) = (member.life, &self.process.roster);
-        let claims = S::abandon(roster, self.generation, life, &self.rules);
-        self.lose_requests(life, member.pool);
+        let (pool, claims) = S::abandon(roster, self.generation, life, &self.rules);
+        // It may have changed its pool since it was listed. If it has left already, nothing of its can be in a later one.
+        self.lose_requests(life, pool.unwrap_or(member.pool));
         let mut replaced = false;
         for claim in claims {
             if let Some(by) = self.act_on(claim) {

@@ -51,6 +51,7 @@ pub struct PublicationId(u64);
 pub struct SlotState<P: Platform, F> {
     /// The thread that can be killed, if one has published itself.
     pub occupant: Option<Occupant<P, F>>,
+    life: u32,
     publications: u64,
     runs: u64,
 }
@@ -78,7 +79,7 @@ where
 {
     /// An empty slot.
     pub fn new(platform: P) -> Self {
-        let state = platform.lock(SlotState { occupant: None, publications: 0, runs: 0 });
+        let state = platform.lock(SlotState { occupant: None, life: 0, publications: 0, runs: 0 });
         let last_ended = platform.monitor(0);
         Self { platform, state, last_ended, steps: PhantomData }
     }
@@ -104,6 +105,11 @@ where
     /// To be called by the thread that published, before the engine frees the flags.
     pub fn clear(&self, publication: PublicationId) {
         S::clear(self, publication);
+    }
+
+    /// The index is given to this life of its. Nobody has published since the life before has cleared.
+    pub(crate) fn give_to(&self, life: u32) {
+        self.exclusive(|state| state.life = life);
     }
 
     /// Opens the next script run of the publication: from now on it can be killed. If the publication has been
@@ -173,6 +179,11 @@ impl<P: Platform, F: InterruptFlags<Flag = P::Flag>> SlotState<P, F> {
         let killed = platform.flag(false);
         let occupant = Occupant { publication, flags, target, run: None, killed };
         (publication, self.occupant.replace(occupant))
+    }
+
+    /// Which life of its index the slot is for; 0 if nobody counts them.
+    pub fn life(&self) -> u32 {
+        self.life
     }
 
     /// The occupant, if it is this publication.

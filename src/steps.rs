@@ -9,6 +9,7 @@
 //! | [`armed`](Steps::armed) | only the run that the kill is for | the next, innocent run dies |
 //! | [`attempt`](Steps::attempt) | stores and sends with the lock held | a store to freed flags; a signal to whoever has the thread id next |
 //! | [`attempt_current`](Steps::attempt_current) | the same, for a thread that a drain has asked | as with `attempt` |
+//! | [`is_meant`](Steps::is_meant) | the life that the call has listed, and nobody after it | the next thread of an index is killed, or given up on, and nobody replaces it |
 //! | [`strike`](Steps::strike) | stores the flags at every send | a script that clears `timed_out` is never ended |
 //! | [`wake`](Steps::wake) | the target that the thread has captured itself; nothing where that failed | a signal that nobody handles ends the process |
 //! | [`schedule`](Steps::schedule) | sends again until acknowledged | a signal between check and call is lost |
@@ -39,6 +40,7 @@ use std::time::Duration;
 
 use crate::drain::{Call, Fate, Phase};
 use crate::engine::{InterruptFlags, ThreadStorage};
+use crate::leaver::Leaver;
 use crate::lingering::Lingering;
 use crate::platform::{Flag, Monitor, Platform, SpawnError, Wake};
 use crate::slot::{Occupant, PublicationId, RunId, Slot, SlotState};
@@ -97,16 +99,24 @@ where
         Self::wake(platform, occupant)
     }
 
-    /// The same for whatever run is current: for a drain, whose thread has been asked and runs nothing innocent.
+    /// The same for whatever run is current: for a drain, whose thread has been asked and runs nothing innocent. If the slot has
+    /// come to a later life than the one that was asked, nothing is hit.
     #[inline]
-    fn attempt_current(slot: &Slot<P, F, Self>, nth: u32) -> Attempt {
+    fn attempt_current(slot: &Slot<P, F, Self>, life: Option<u32>, nth: u32) -> Attempt {
         slot.shared(|state| {
-            let run = state.occupant.as_ref().and_then(|occupant| occupant.run);
+            let occupant = state.occupant.as_ref().filter(|_| Self::is_meant(life, state.life()));
+            let run = occupant.and_then(|occupant| occupant.run);
             match run.and_then(|run| Self::armed(state, run)) {
                 Some(occupant) => Attempt::Made(Self::strike(slot.platform(), occupant, nth)),
                 None => Attempt::NotRunning,
             }
         })
+    }
+
+    /// Whether a call that means this life of an index, or any, means the one that has it now.
+    #[inline]
+    fn is_meant(life: Option<u32>, has_it: u32) -> bool {
+        life.is_none_or(|life| life == has_it)
     }
 
     /// Wakes an occupant, if it can be woken.
@@ -217,12 +227,13 @@ where
         })
     }
 
-    /// Asks `event` of a thread: taken where it is stable, refused where it never will be; anywhere else this waits.
-    fn request(thread: &Thread<P, F, Self>, event: Event, deadline: Duration) -> Request {
-        let now = thread.platform().now();
-        thread.lifecycle().wait_until_or(
+    /// Asks `event` of a thread: taken where it is stable, refused where it never will be, or is gone; anywhere else this waits.
+    fn request(leaver: &Leaver<'_, P, F, Self>, event: Event, deadline: Duration) -> Request {
+        let now = leaver.thread().platform().now();
+        let refuses = |lifecycle: &Lifecycle| !leaver.is_there(lifecycle) || Self::refuses(lifecycle.state());
+        leaver.thread().lifecycle().wait_until_or(
             deadline,
-            |lifecycle| lifecycle.ask(event, Self::refuses(lifecycle.state()), now),
+            |lifecycle| lifecycle.ask(event, refuses(lifecycle), now),
             |_| Request::Busy,
         )
     }
@@ -241,15 +252,15 @@ where
 
     /// Waits for a thread that was asked to let go, or to exit; `None` if the deadline passed first.
     fn wait_for_leaver(
-        thread: &Thread<P, F, Self>,
+        leaver: &Leaver<'_, P, F, Self>,
         call: Call,
         deadline: Duration,
         phase: Phase,
     ) -> Option<Fate> {
         let _ = phase;
         let awaited = Self::awaits(call);
-        let came = |lifecycle: &mut Lifecycle| lifecycle.is_in(awaited).map(|state| call.fate(state));
-        thread.lifecycle().wait_until(deadline, came)
+        let came = |lifecycle: &mut Lifecycle| leaver.came_to(awaited, call, lifecycle);
+        leaver.thread().lifecycle().wait_until(deadline, came)
     }
 
     /// The states that end the wait for a thread that was asked.
@@ -292,12 +303,12 @@ where
 
     /// The last wait for a thread that was asked: gives up on it when the deadline has passed, in the critical section that
     /// finds it not back.
-    fn wait_or_abandon(thread: &Thread<P, F, Self>, call: Call, deadline: Duration) -> Fate {
-        let now = thread.platform().now();
+    fn wait_or_abandon(leaver: &Leaver<'_, P, F, Self>, call: Call, deadline: Duration) -> Fate {
+        let now = leaver.thread().platform().now();
         let awaited = Self::awaits(call);
-        thread.lifecycle().wait_until_or(
+        leaver.thread().lifecycle().wait_until_or(
             deadline,
-            |lifecycle| lifecycle.is_in(awaited).map(|state| call.fate(state)),
+            |lifecycle| leaver.came_to(awaited, call, lifecycle),
             |lifecycle| lifecycle.give_up(call, now),
         )
     }

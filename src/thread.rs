@@ -3,6 +3,7 @@
 //! | call | who | bound |
 //! |---|---|---|
 //! | [`state`](Thread::state), [`idle_for`](Thread::idle_for) | anybody | none needed |
+//! | [`boot`](Thread::boot) | whoever was given the index | none needed |
 //! | [`change`](Thread::change) | whoever the table says | none needed |
 //! | [`request`](Thread::request) | scaler, restart, shutdown | its deadline |
 //! | [`wait_for_until`](Thread::wait_for_until) | anybody | its deadline |
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use crate::drain::{Call, Fate};
 use crate::engine::{InterruptFlags, OwnedFlags};
+use crate::leaver::Leaver;
 use crate::lingering::Lingering;
 use crate::platform::{Monitor, Native, Platform, SpawnError};
 use crate::slot::Slot;
@@ -44,6 +46,8 @@ pub struct Lifecycle {
     serving: bool,
     /// Whether there may be a request for it that it has not looked for.
     poked: bool,
+    /// Which life of its index this is; 0 if nobody counts them.
+    life: u32,
 }
 
 /// A thread did not come back within its limits, and was told to exit whenever it does.
@@ -142,6 +146,25 @@ where
         self.with(|lifecycle| lifecycle.apply(event, now).is_ok())
     }
 
+    /// The index is given an OS thread, its `life`th: whoever means an earlier one does not mean this. Whether that was possible; to
+    /// be called by whoever has been given the index, before the OS thread is spawned. Calls that mean any life, as those of hosts
+    /// whose threads have one, need [`Event::Boot`] alone.
+    #[track_caller]
+    pub fn boot(&self, life: u32) -> bool {
+        let now = self.platform().now();
+        let boots = self.with(|lifecycle| {
+            let boots = lifecycle.apply(Event::Boot, now).is_ok();
+            if boots {
+                lifecycle.life = life;
+            }
+            boots
+        });
+        if boots {
+            self.slot.give_to(life);
+        }
+        boots
+    }
+
     /// Waits until the state is one of these, and answers which. Without a deadline: for the PHP thread itself, when it
     /// has nothing to do until it is told.
     #[track_caller]
@@ -160,7 +183,7 @@ where
     ///
     /// Upstream: `RequestSafeStateChange`, which waits without a bound.
     pub fn request(&self, event: Event, deadline: Duration) -> Request {
-        S::request(self, event, deadline)
+        Leaver::anybody(self).request(event, deadline)
     }
 
     /// Waits until the thread is told to leave its script, for whatever reason. To be called by the PHP thread itself, in a
@@ -269,12 +292,17 @@ where
 impl Lifecycle {
     /// A lifecycle in this state. For models, which ask what a wait would make of it.
     pub fn in_state(state: State) -> Self {
-        Self { state, since: Duration::ZERO, was_inactive: false, serving: false, poked: false }
+        Self { state, since: Duration::ZERO, was_inactive: false, serving: false, poked: false, life: 0 }
     }
 
     /// The state.
     pub fn state(&self) -> State {
         self.state
+    }
+
+    /// Which life of its index this is: see [`Thread::boot`].
+    pub fn life(&self) -> u32 {
+        self.life
     }
 
     /// Makes the transition that is declared for `event`; answers the state that was left.
@@ -315,9 +343,12 @@ impl Lifecycle {
         }
     }
 
-    /// Asks `event` of a thread that is stable, and has been idle for so long.
-    pub fn ask_idle(&mut self, event: Event, idle: Duration, now: Duration) -> bool {
-        let is_idle = self.state.is_stable() && !self.serving && now.saturating_sub(self.since) >= idle;
+    /// Asks `event` of a thread that is this life of its index, stable, and has been idle for so long.
+    pub fn ask_idle(&mut self, life: u32, event: Event, idle: Duration, now: Duration) -> bool {
+        let is_idle = self.life == life
+            && self.state.is_stable()
+            && !self.serving
+            && now.saturating_sub(self.since) >= idle;
         is_idle && self.apply(event, now).is_ok()
     }
 

@@ -102,8 +102,14 @@ pub const DECISIONS: &[Decision] = &[
         "`phpThread.sendKillSignal`, with `forceKillMu` read-locked",
         &["kill-without-lock", "wake-after-unlock"],
     ),
-    Decision::same("attempt_current", "the same", &[])
+    Decision::same("attempt_current", "the same", &["kills-any-life"])
         .and(&[Property::NoAccessAfterFree, Property::WakeHitsItsThread]),
+    Decision::upstreams(
+        "is_meant",
+        "`worker.threads`, lists of `phpThread`",
+        "there is one `phpThread` an index: whoever runs there by then is asked, killed and given up on",
+        &["takes-any-life", "asks-any-life", "kills-any-life"],
+    ),
     Decision::same("strike", "`frankenphp_force_kill_thread`", &["resend-without-flags"]),
     Decision::same("wake", "`pthread_kill`; `CancelSynchronousIo` and `QueueUserAPC`", &[])
         .and(&[Property::NoLostKill]),

@@ -22,6 +22,7 @@ use crate::races::lingering_against_teardown::LingeringAgainstTeardown;
 use crate::races::metrics_reader::MetricsReader;
 use crate::races::reinit_against_late_unwind::ReinitAgainstLateUnwind;
 use crate::races::respawn_against_teardown::RespawnAgainstTeardown;
+use crate::races::restart_against_next_life::RestartAgainstNextLife;
 use crate::races::restart_against_scaler::RestartAgainstScaler;
 use crate::races::restart_against_shutdown::RestartAgainstShutdown;
 use crate::races::runtime_restart_against_shutdown::RuntimeRestartAgainstShutdown;
@@ -127,6 +128,7 @@ where
         case::<DrainThenShutdown, D>(),
         case::<LingeringAgainstTeardown, D>(),
         case::<WholeLife, D>(),
+        case::<RestartAgainstNextLife, D>(),
         runtime_case::<RuntimeRestartAgainstShutdown, D>(),
         runtime_case::<RespawnAgainstTeardown, D>(),
         runtime_case::<ReinitAgainstLateUnwind, D>(),
@@ -227,6 +229,14 @@ fn defects_of_runtimes() -> Vec<Broken> {
                 LegalTransitions,
             )],
         ),
+        Broken {
+            engines: Engines::ExplorerAlone,
+            ..broken(
+                "takes-any-life",
+                "a restart gives up on whoever has the index of a thread that has left, and tells the lists of the one before",
+                vec![(runtime_case::<AbandonedCapacity, broken::TakesAnyLife>(), CapacityAddsUp)],
+            )
+        },
         broken(
             "busy-is-complete",
             "a restart that could not ask everybody says that it is complete",
@@ -286,7 +296,8 @@ fn defects_of_runtimes() -> Vec<Broken> {
 
 fn defects_of_lifecycles() -> Vec<Broken> {
     use Property::{
-        Bounded, LateUnwindIsSafe, LegalTransitions, NoDeadlock, RestartIsComplete, TeardownAlone,
+        Bounded, KillHitsItsRun, LateUnwindIsSafe, LegalTransitions, NoDeadlock, RestartIsComplete,
+        TeardownAlone,
     };
     let broken = |name, what, caught_by| Broken { name, what, caught_by, engines: Engines::Interleavings };
     vec![
@@ -355,6 +366,16 @@ fn defects_of_lifecycles() -> Vec<Broken> {
             "awaits-restarting",
             "a drain takes a thread in its script for one that has let go",
             vec![(case::<RestartAgainstShutdown, broken::AwaitsRestarting>(), RestartIsComplete)],
+        ),
+        broken(
+            "asks-any-life",
+            "a restart asks whoever has the index of the thread that it has listed",
+            vec![(case::<RestartAgainstNextLife, broken::AsksAnyLife>(), LegalTransitions)],
+        ),
+        broken(
+            "kills-any-life",
+            "a restart kills whoever has the index of the thread that it has asked",
+            vec![(case::<RestartAgainstNextLife, broken::KillsAnyLife>(), KillHitsItsRun)],
         ),
         broken(
             "counts-inside-the-thread",

@@ -4,11 +4,14 @@
 use std::time::Duration;
 
 use forcekill::drain::{Call, Phase};
+use forcekill::leaver::Leaver;
 use forcekill::platform::Monitor;
 use forcekill::state::Event;
-use forcekill::steps::Steps;
+use forcekill::steps::{Attempt, Steps};
 use forcekill::thread::{Lifecycle, Told};
-use forcekill::{Fate, InterruptFlags, Lingering, Platform, Request, SpawnError, State, States, Thread};
+use forcekill::{
+    Fate, InterruptFlags, Lingering, Platform, Request, Slot, SpawnError, State, States, Thread,
+};
 
 /// Reads the state, and sets Yielding in a critical section of its own, whatever has happened between.
 pub(crate) fn yields_by_plain_set<P: Platform, F: InterruptFlags<Flag = P::Flag>, D: Steps<P, F>>(
@@ -24,12 +27,12 @@ pub(crate) fn yields_by_plain_set<P: Platform, F: InterruptFlags<Flag = P::Flag>
 
 /// Waits, and when that was in vain sets Abandoned in a critical section of its own, whatever has happened between.
 pub(crate) fn abandons_by_plain_set<P: Platform, F: InterruptFlags<Flag = P::Flag>, D: Steps<P, F>>(
-    thread: &Thread<P, F, D>,
+    leaver: &Leaver<'_, P, F, D>,
     call: Call,
     deadline: Duration,
 ) -> Fate {
-    D::wait_for_leaver(thread, call, deadline, Phase::Killed).unwrap_or_else(|| {
-        thread.with(|lifecycle| lifecycle.overwrite(State::Abandoned, Duration::ZERO));
+    D::wait_for_leaver(leaver, call, deadline, Phase::Killed).unwrap_or_else(|| {
+        leaver.thread().with(|lifecycle| lifecycle.overwrite(State::Abandoned, Duration::ZERO));
         Fate::Abandoned
     })
 }
@@ -64,8 +67,8 @@ defect! {
             yields_by_plain_set(thread, thread.wait_for(States::LEAVING))
         }
 
-        fn wait_or_abandon(thread: &Thread<P, F, Self>, call: Call, end: Duration) -> Fate {
-            abandons_by_plain_set(thread, call, end)
+        fn wait_or_abandon(leaver: &Leaver<'_, P, F, Self>, call: Call, end: Duration) -> Fate {
+            abandons_by_plain_set(leaver, call, end)
         }
     }
 }
@@ -86,8 +89,8 @@ defect! {
 defect! {
     /// c1, with the thread's side alone mended; and c2: a thread that has let go is abandoned.
     AbandonsByPlainSet {
-        fn wait_or_abandon(thread: &Thread<P, F, Self>, call: Call, end: Duration) -> Fate {
-            abandons_by_plain_set(thread, call, end)
+        fn wait_or_abandon(leaver: &Leaver<'_, P, F, Self>, call: Call, end: Duration) -> Fate {
+            abandons_by_plain_set(leaver, call, end)
         }
     }
 }
@@ -95,8 +98,8 @@ defect! {
 defect! {
     /// n: the safe request waits for as long as it takes.
     RequestWithoutDeadline {
-        fn request(thread: &Thread<P, F, Self>, event: Event, _deadline: Duration) -> Request {
-            requests_without_deadline(thread, event)
+        fn request(leaver: &Leaver<'_, P, F, Self>, event: Event, _deadline: Duration) -> Request {
+            requests_without_deadline(leaver.thread(), event)
         }
     }
 }
@@ -104,8 +107,8 @@ defect! {
 defect! {
     /// The safe request, which has no deadline, does not know Abandoned.
     RequestIgnoresAbandoned {
-        fn request(thread: &Thread<P, F, Self>, event: Event, _deadline: Duration) -> Request {
-            requests_without_deadline(thread, event)
+        fn request(leaver: &Leaver<'_, P, F, Self>, event: Event, _deadline: Duration) -> Request {
+            requests_without_deadline(leaver.thread(), event)
         }
 
         fn refuses(state: State) -> bool {
@@ -117,8 +120,8 @@ defect! {
 defect! {
     /// The wait after the kill has no deadline.
     WaitsForTheKilled {
-        fn wait_or_abandon(thread: &Thread<P, F, Self>, call: Call, _end: Duration) -> Fate {
-            waits_for_ever(thread, call)
+        fn wait_or_abandon(leaver: &Leaver<'_, P, F, Self>, call: Call, _end: Duration) -> Fate {
+            waits_for_ever(leaver.thread(), call)
         }
     }
 }
@@ -178,14 +181,38 @@ defect! {
         }
 
         fn wait_for_leaver(
-            thread: &Thread<P, F, Self>,
+            leaver: &Leaver<'_, P, F, Self>,
             call: Call,
             deadline: Duration,
             _phase: Phase,
         ) -> Option<Fate> {
             let awaited = <Self as Steps<P, F>>::awaits(call);
             let came = |lifecycle: &mut Lifecycle| lifecycle.is_in(awaited).map(|_| Fate::Drained);
-            thread.lifecycle().wait_until(deadline, came)
+            leaver.thread().lifecycle().wait_until(deadline, came)
+        }
+    }
+}
+
+defect! {
+    /// A restart asks whoever has the index by then.
+    AsksAnyLife {
+        fn request(leaver: &Leaver<'_, P, F, Self>, event: Event, deadline: Duration) -> Request {
+            let refuses = <Self as Steps<P, F>>::refuses;
+            leaver.thread().lifecycle().wait_until_or(
+                deadline,
+                |lifecycle| lifecycle.ask(event, refuses(lifecycle.state()), Duration::ZERO),
+                |_| Request::Busy,
+            )
+        }
+    }
+}
+
+defect! {
+    /// A restart kills whoever has the index by then.
+    KillsAnyLife {
+        fn attempt_current(slot: &Slot<P, F, Self>, _life: Option<u32>, nth: u32) -> Attempt {
+            let run = slot.current_run();
+            run.map_or(Attempt::NotRunning, |run| slot.attempt(run, nth))
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use forcekill::drain::Call;
+use forcekill::leaver::Leaver;
 use forcekill::platform::Monitor;
 use forcekill::roster::{Claim, Life, Phase, Pool, Roster, Rules};
 use forcekill::runtime::Waiting;
@@ -40,8 +41,8 @@ macro_rules! upstream {
             }
 
             /// `RequestSafeStateChange`.
-            fn request(thread: &Thread<P, F, Self>, event: Event, _deadline: Duration) -> Request {
-                requests_without_deadline(thread, event)
+            fn request(leaver: &Leaver<'_, P, F, Self>, event: Event, _deadline: Duration) -> Request {
+                requests_without_deadline(leaver.thread(), event)
             }
 
             /// `shutdown` returns at once when the thread refuses, as one does that has failed to boot (#2662).
@@ -62,6 +63,11 @@ macro_rules! upstream {
                 CountsInsideTheThread::count_inside(thread.platform(), lingering, body)
             }
 
+            /// There is one `phpThread` an index; it is asked, killed and given up on whoever runs there by then.
+            fn is_meant(_life: Option<u32>, _has_it: u32) -> bool {
+                true
+            }
+
             $($own)*
         }
     };
@@ -70,8 +76,8 @@ macro_rules! upstream {
 upstream! {
     /// Pull request 2365: gives up on a thread by setting Abandoned, whatever is there.
     Pr2365Lifecycle {
-        fn wait_or_abandon(thread: &Thread<P, F, Self>, call: Call, end: Duration) -> Fate {
-            abandons_by_plain_set(thread, call, end)
+        fn wait_or_abandon(leaver: &Leaver<'_, P, F, Self>, call: Call, end: Duration) -> Fate {
+            abandons_by_plain_set(leaver, call, end)
         }
     }
 }
@@ -79,8 +85,8 @@ upstream! {
 upstream! {
     /// What upstream merged: nobody is abandoned, and the wait after the kill has no deadline.
     Merged2365Lifecycle {
-        fn wait_or_abandon(thread: &Thread<P, F, Self>, call: Call, _end: Duration) -> Fate {
-            waits_for_ever(thread, call)
+        fn wait_or_abandon(leaver: &Leaver<'_, P, F, Self>, call: Call, _end: Duration) -> Fate {
+            waits_for_ever(leaver.thread(), call)
         }
     }
 }
@@ -88,8 +94,8 @@ upstream! {
 upstream! {
     /// The July attempt, #2573: abandons as the pull request does.
     Attempt2573Lifecycle {
-        fn wait_or_abandon(thread: &Thread<P, F, Self>, call: Call, end: Duration) -> Fate {
-            abandons_by_plain_set(thread, call, end)
+        fn wait_or_abandon(leaver: &Leaver<'_, P, F, Self>, call: Call, end: Duration) -> Fate {
+            abandons_by_plain_set(leaver, call, end)
         }
     }
 }
@@ -120,7 +126,7 @@ macro_rules! upstream_runtime {
                 generation: u32,
                 life: Life,
                 _rules: &Rules,
-            ) -> Vec<Claim> {
+            ) -> (Option<Pool>, Vec<Claim>) {
                 quarantines_alone::<P>(roster, generation, life)
             }
 

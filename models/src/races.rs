@@ -24,6 +24,7 @@ pub mod reinit_against_late_unwind;
 pub mod release_once;
 pub mod republish_against_kill;
 pub mod respawn_against_teardown;
+pub mod restart_against_next_life;
 pub mod restart_against_scaler;
 pub mod restart_against_shutdown;
 pub mod runtime_restart_against_shutdown;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use forcekill::drain::Call;
+use forcekill::leaver::Leaver;
 use forcekill::platform::Monitor;
 use forcekill::roster::{Claim, Life, Phase, Pool, Roster, Rules};
 use forcekill::runtime::Waiting;
@@ -30,9 +31,8 @@ pub(crate) fn quarantines_alone<P: Platform>(
     roster: &P::Monitor<Roster>,
     generation: u32,
     life: Life,
-) -> Vec<Claim> {
-    roster.with(|roster| roster.quarantine(generation, life));
-    Vec::new()
+) -> (Option<Pool>, Vec<Claim>) {
+    roster.with(|roster| (roster.quarantine(generation, life), Vec::new()))
 }
 
 /// Waits without a deadline for the states of a thread that serves, as upstream's boot does.
@@ -115,7 +115,7 @@ defect! {
             generation: u32,
             life: Life,
             _rules: &Rules,
-        ) -> Vec<Claim> {
+        ) -> (Option<Pool>, Vec<Claim>) {
             quarantines_alone::<P>(roster, generation, life)
         }
 
@@ -136,10 +136,10 @@ defect! {
         fn abandon(
             roster: &P::Monitor<Roster>,
             generation: u32,
-            _life: Life,
+            life: Life,
             rules: &Rules,
-        ) -> Vec<Claim> {
-            roster.with(|roster| roster.fill(generation, rules))
+        ) -> (Option<Pool>, Vec<Claim>) {
+            roster.with(|roster| (roster.pool_of(generation, life), roster.fill(generation, rules)))
         }
     }
 }
@@ -166,18 +166,19 @@ defect! {
             generation: u32,
             life: Life,
             rules: &Rules,
-        ) -> Vec<Claim> {
+        ) -> (Option<Pool>, Vec<Claim>) {
             roster.with(|roster| {
+                let pool = roster.pool_of(generation, life);
                 roster.depart(generation, life);
-                roster.fill(generation, rules)
+                (pool, roster.fill(generation, rules))
             })
         }
     } and {
-        fn wait_or_abandon(thread: &Thread<P, F, Self>, call: Call, deadline: Duration) -> Fate {
+        fn wait_or_abandon(leaver: &Leaver<'_, P, F, Self>, call: Call, deadline: Duration) -> Fate {
             let awaited = <Self as Steps<P, F>>::awaits(call);
-            thread.lifecycle().wait_until_or(
+            leaver.thread().lifecycle().wait_until_or(
                 deadline,
-                |lifecycle| lifecycle.is_in(awaited).map(|state| call.fate(state)),
+                |lifecycle| leaver.came_to(awaited, call, lifecycle),
                 |lifecycle| {
                     let fate = lifecycle.give_up(call, Duration::ZERO);
                     if call == Call::Restart && fate == Fate::Abandoned {
@@ -195,6 +196,15 @@ defect! {
     RebootsWhateverWasAsked {
         fn reboots(thread: &Thread<P, F, Self>) -> bool {
             thread.with(|lifecycle| lifecycle.overwrite(State::Rebooting, Duration::ZERO));
+            true
+        }
+    }
+}
+
+defect! {
+    /// A restart lists threads with their lives, and asks, kills and gives up whoever has the index by then.
+    TakesAnyLife {} and {
+        fn is_meant(_life: Option<u32>, _has_it: u32) -> bool {
             true
         }
     }

@@ -282,6 +282,18 @@ impl<P: Scene, D: RuntimeSteps<P, OwnedFlags>> Site<P, D> {
         self.scene.join(judge);
     }
 
+    /// Every restart has returned: whoever was given up on has left the list.
+    pub(crate) fn given_up_are_not_listed(&self, runtime: &ModelRuntime<P, D>) {
+        for member in runtime.members() {
+            if self.scene.state_of(member.life.thread) == State::Abandoned {
+                let name = Role::Php(member.life.thread);
+                let what =
+                    || format!("{name} was given up on by a restart that has returned, and is in the list");
+                self.oracle().report(Property::CapacityAddsUp, what);
+            }
+        }
+    }
+
     /// Waits until everybody who is in the list serves. If that never comes, the list is not what lives.
     pub(crate) fn lists_settle(&self, runtime: &ModelRuntime<P, D>) {
         self.scene.join(self.start(Role::Judge, runtime, Self::list_is_what_lives));

@@ -13,7 +13,10 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Duration;
 
+use forcekill::drain::drain_leavers;
+use forcekill::leaver::Leaver;
 use forcekill::state::Event;
+use forcekill::steps::Attempt;
 use forcekill::{
     Drained, Fate, Limits, Lingering, Native, Platform, ResendPolicy, State, States, Thread, drain, resume,
     shut_down,
@@ -96,6 +99,36 @@ fn every_thread_has_its_fate_and_only_the_drained_go_on() -> TestResult {
     assert_eq!(ended.drained().collect::<Vec<_>>(), [0, 1, 2, 3]);
     lingering.wait_none(patience(&platform))?;
     assert_eq!(lingering.count(), 0);
+    Ok(())
+}
+
+#[test]
+fn a_restart_leaves_alone_whoever_has_followed_the_thread_that_it_means() -> TestResult {
+    let platform = Native::default();
+    let lingering = Lingering::new(&platform);
+    let thread = Arc::new(Thread::<Native>::new(platform, 0));
+    // The first life of the index never came to an OS thread.
+    assert!(thread.boot(1));
+    thread.fail_start()?;
+    thread.change(Event::Recycle)?;
+    assert!(thread.boot(2));
+    thread.change(Event::Start)?;
+    thread.change(Event::Serve)?;
+    let worker = Worker::spawn(Arc::clone(&thread), &lingering, Work::killable()?)?;
+    worker.wait_at_work()?;
+    let limits = long_limits()?;
+
+    let (drained, elapsed, _) = timed(|| drain_leavers(&[Leaver::of_life(&thread, 1)], &limits, &()));
+    assert_eq!(drained.fates(), [(0, Fate::Refused)]);
+    assert!(elapsed < limits.grace(), "{elapsed:?}");
+    assert_eq!(thread.slot().attempt_current(Some(1), 1), Attempt::NotRunning);
+    assert_eq!(thread.state(), State::Ready);
+
+    let ended = shut_down(&[Arc::clone(&thread)], &self::limits()?);
+    assert_eq!(ended.fates(), [(0, Fate::Drained)]);
+    assert_eq!(worker.wait_outcome()?.answer, Err(libc::EINTR));
+    worker.wait_exited()??;
+    lingering.wait_none(patience(&platform))?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Barrier};
@@ -149,6 +150,36 @@ fn a_panic_of_the_engines_outside_of_scripts_fails_the_init() -> TestResult {
         panic!("it has booted")
     };
     assert_eq!((ready, threads, shut_down), (1, 2, ShutDown::TornDown));
+    assert_starts_and_stops(&process)
+}
+
+#[test]
+fn a_panic_of_the_engines_start_counts_as_a_refusal() -> TestResult {
+    let counted = Calls::default();
+    let panics_once = engine()
+        .on_start_up(move || if counted.next() == 1 { panic!("the engine is broken") } else { Ok(()) });
+    let (process, _) = process(panics_once);
+    let refused = process.init(two_threads()?).map(drop);
+    let error = EngineError { what: "it panicked when it was started".to_string() };
+    assert_eq!(refused, Err(InitError::Engine(error)));
+    assert_starts_and_stops(&process)
+}
+
+#[test]
+fn a_panic_of_the_engines_teardown_latches_until_it_is_made_after_all() -> TestResult {
+    let counted = Calls::default();
+    let panics_once = engine().on_tear_down(move || {
+        if counted.next() == 1 {
+            panic!("the engine is broken")
+        }
+    });
+    let (process, _) = process(panics_once);
+    let runtime = process.init(two_threads()?)?;
+    let panicked = catch_unwind(AssertUnwindSafe(|| runtime.shut_down().map(drop)));
+    assert!(panicked.is_err());
+    let refused = process.init(two_threads()?).map(drop);
+    assert_eq!((refused, process.phase()), (Err(InitError::TeardownSkipped), Phase::TeardownSkipped));
+    process.complete_teardown()?;
     assert_starts_and_stops(&process)
 }
 

@@ -54,7 +54,7 @@ where
             // The thread before has left its seat as its last act, so it is Done; or a shutdown has seen to that.
             thread.changes(Event::Recycle);
         }
-        let booted = thread.changes(Event::Boot) && self.spawn(life, false);
+        let booted = thread.boot(life.nth) && self.spawn(life, false);
         if !booted {
             self.process.roster.with(|roster| roster.depart(self.generation, life));
         }
@@ -65,8 +65,9 @@ where
     pub(super) fn convert(self: &Arc<Self>, life: Life) -> bool {
         let thread = &self.threads[life.thread];
         let now = self.process.platform.now();
-        let asked = thread
-            .with(|lifecycle| lifecycle.ask_idle(Event::RequestTransition, std::time::Duration::ZERO, now));
+        let asked = thread.with(|lifecycle| {
+            lifecycle.ask_idle(life.nth, Event::RequestTransition, std::time::Duration::ZERO, now)
+        });
         if !asked {
             self.process.roster.with(|roster| roster.unclaim(self.generation, life));
         }

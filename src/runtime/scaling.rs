@@ -173,7 +173,7 @@ where
             if thread.idle_for().is_none_or(|idle_for| idle_for < idle) {
                 continue;
             }
-            let ask = |event| thread.with(|lifecycle| lifecycle.ask_idle(event, idle, now));
+            let ask = |event| thread.with(|lifecycle| lifecycle.ask_idle(life.nth, event, idle, now));
             let asked = match member.pool {
                 Pool::Inactive => ask(Event::RequestShutdown),
                 Pool::Regular | Pool::Worker(_) => {

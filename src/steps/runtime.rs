@@ -104,12 +104,15 @@ where
         waiting.lose(life);
     }
 
-    /// A restart has abandoned this thread. Answers what was claimed in its place.
-    fn abandon(roster: &P::Monitor<Roster>, generation: u32, life: Life, rules: &Rules) -> Vec<Claim> {
-        roster.with(|roster| {
-            roster.quarantine(generation, life);
-            roster.fill(generation, rules)
-        })
+    /// A restart has abandoned this thread. Answers what it has served, if it has not left already, and what was claimed in its
+    /// place.
+    fn abandon(
+        roster: &P::Monitor<Roster>,
+        generation: u32,
+        life: Life,
+        rules: &Rules,
+    ) -> (Option<Pool>, Vec<Claim>) {
+        roster.with(|roster| (roster.quarantine(generation, life), roster.fill(generation, rules)))
     }
 
     /// The calling OS thread is about to end. Answers whether it had been abandoned, and what was claimed because there is room
