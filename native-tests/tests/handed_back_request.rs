@@ -30,8 +30,9 @@ const SHOP: Option<&str> = Some("shop");
 /// The index of the thread that the test adds.
 const ADDED: usize = 1;
 const STALL_AFTER: Duration = Duration::from_millis(1);
-const IDLE_AFTER: Duration = Duration::from_millis(50);
-const MAX_WAIT: Duration = Duration::from_secs(2);
+/// Long against the moment that the added thread takes to come to its next request: it must not be taken away before.
+const IDLE_AFTER: Duration = Duration::from_millis(500);
+const MAX_WAIT: Duration = Duration::from_secs(4);
 
 /// Where the leaver is held. The steps of a protocol have no place for state of their own, and the two tests of this file come one
 /// after the other.

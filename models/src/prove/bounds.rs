@@ -94,9 +94,15 @@ pub(super) fn claims(case: AnyCase) -> Kind {
 /// The preemptions up to which a broken protocol's shortest counterexample is looked for, before it is searched in full.
 pub(super) const MOST_PREEMPTIONS: usize = 3;
 
+/// What one search of the explorer may take with `--deep`; one that does not end within it is `held`, with its true size. The states
+/// of a whole runtime take some 130 bytes an execution (2 threads, 2.5 million executions, 316 MB), so this is 8 GB. The searches
+/// without `--deep` have no limit: they end.
+const MOST_DEEP_EXECUTIONS: u64 = 60_000_000;
+
 /// How the explorer searches: a large search has all cores, the others run beside each other.
-pub(super) fn explorer_settings(is_wide: bool) -> Settings {
-    let settings = Settings::default();
+pub(super) fn explorer_settings(is_wide: bool, deep: bool) -> Settings {
+    let most_executions = if deep { MOST_DEEP_EXECUTIONS } else { u64::MAX };
+    let settings = Settings { most_executions, ..Settings::default() };
     // Splitting costs some 20 ms, more than most searches take.
     if is_wide { settings } else { Settings { workers: 1, subtrees: 1, ..settings } }
 }

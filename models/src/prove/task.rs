@@ -323,7 +323,7 @@ impl Task {
 
     /// Ours is searched in full. For a broken protocol the shortest way to break the property is looked for first.
     fn search_with_explorer(&self, oracle: &Arc<Oracle>, variants: &[Variant]) -> Searched {
-        let settings = bounds::explorer_settings(self.is_wide());
+        let settings = bounds::explorer_settings(self.is_wide(), self.deep);
         let mut searched = Searched { all: true, refuted: Vec::new() };
         if !self.protocol.is_ours() {
             let shortest = Kind::Bounded { most: bounds::MOST_PREEMPTIONS };
