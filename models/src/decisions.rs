@@ -108,8 +108,9 @@ pub const DECISIONS: &[Decision] = &[
         "is_meant",
         "`worker.threads`, lists of `phpThread`",
         "there is one `phpThread` an index: whoever runs there by then is asked, killed and given up on",
-        &["takes-any-life", "asks-any-life", "kills-any-life"],
-    ),
+        &["takes-any-life"],
+    )
+    .and(&[Property::KillHitsItsRun, Property::LegalTransitions]),
     Decision::same("strike", "`frankenphp_force_kill_thread`", &["resend-without-flags"]),
     Decision::same("wake", "`pthread_kill`; `CancelSynchronousIo` and `QueueUserAPC`", &[])
         .and(&[Property::NoLostKill]),
@@ -152,7 +153,7 @@ pub const DECISIONS: &[Decision] = &[
         "request",
         "`ThreadState.RequestSafeStateChange`",
         "waits for a stable state for as long as it takes",
-        &["request-without-deadline", "request-ignores-abandoned"],
+        &["request-without-deadline", "request-ignores-abandoned", "asks-any-life"],
     ),
     Decision::same("refuses", "the first case of `RequestSafeStateChange`", &["request-ignores-abandoned"]),
     Decision::same("awaits_refused", "`phpThread.shutdown`, where the safe request is refused", &[])

@@ -234,7 +234,10 @@ fn defects_of_runtimes() -> Vec<Broken> {
             ..broken(
                 "takes-any-life",
                 "a restart gives up on whoever has the index of a thread that has left, and tells the lists of the one before",
-                vec![(runtime_case::<AbandonedCapacity, broken::TakesAnyLife>(), CapacityAddsUp)],
+                vec![(
+                    runtime_case::<AbandonedCapacity, crate::lifecycle_defects::TakesAnyLife>(),
+                    CapacityAddsUp,
+                )],
             )
         },
         broken(

@@ -194,6 +194,15 @@ defect! {
 }
 
 defect! {
+    /// A restart lists threads with their lives, and asks, kills and gives up whoever has the index by then.
+    TakesAnyLife {
+        fn is_meant(_life: Option<u32>, _has_it: u32) -> bool {
+            true
+        }
+    }
+}
+
+defect! {
     /// A restart asks whoever has the index by then.
     AsksAnyLife {
         fn request(leaver: &Leaver<'_, P, F, Self>, event: Event, deadline: Duration) -> Request {

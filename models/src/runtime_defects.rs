@@ -15,7 +15,7 @@ use forcekill::{
     Thread,
 };
 
-use crate::lifecycle_defects::CountsInsideTheThread;
+use crate::lifecycle_defects::{CountsInsideTheThread, TakesAnyLife};
 
 /// Serves whatever there is, as upstream's threads do, which are not asked whether they may enter.
 pub(crate) fn admits_anybody<P: Platform>(
@@ -202,15 +202,6 @@ defect! {
 }
 
 defect! {
-    /// A restart lists threads with their lives, and asks, kills and gives up whoever has the index by then.
-    TakesAnyLife {} and {
-        fn is_meant(_life: Option<u32>, _has_it: u32) -> bool {
-            true
-        }
-    }
-}
-
-defect! {
     /// A restart that could not ask everybody says that it is complete.
     BusyIsComplete {
         fn is_complete(abandoned: usize, _busy: usize) -> bool {
@@ -302,3 +293,4 @@ defect! {
 }
 
 impl<P: Platform, F: InterruptFlags<Flag = P::Flag>> RuntimeSteps<P, F> for CountsInsideTheThread {}
+impl<P: Platform, F: InterruptFlags<Flag = P::Flag>> RuntimeSteps<P, F> for TakesAnyLife {}
