@@ -235,7 +235,7 @@ pub const DECISIONS: &[Decision] = &[
         "none: a request that is taken from the channel is served",
         &["keeps-what-it-has-taken"],
     ),
-    Decision::same("ask_again", "none, as nothing is handed back", &[]).and(&[Property::RequestsSettle]),
+    Decision::same("ask_again", "none, as nothing is handed back", &["asks-nobody-again"]),
     Decision::same("lose", "none", &["forgets-requests-of-abandoned"]).each(
         Otherwise("nothing: whoever has sent the request waits until the thread comes back"),
         Otherwise("nothing, and nobody is abandoned"),

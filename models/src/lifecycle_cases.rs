@@ -17,6 +17,7 @@ use crate::races::abandoned_capacity::AbandonedCapacity;
 use crate::races::boot_failure::BootFailure;
 use crate::races::dispatch_against_leaving::DispatchAgainstLeaving;
 use crate::races::drain_then_shutdown::DrainThenShutdown;
+use crate::races::handed_back_request::HandedBackRequest;
 use crate::races::kinds_of_stuck::KindsOfStuck;
 use crate::races::lingering_against_teardown::LingeringAgainstTeardown;
 use crate::races::metrics_reader::MetricsReader;
@@ -58,6 +59,8 @@ pub struct LifecycleCase {
     pub needed_slots: fn(usize) -> Slots,
     /// Whether it is one of whole runtimes.
     pub is_runtime: bool,
+    /// Whether the runtime's own scaler takes part, so that the explorer alone can play it.
+    pub has_own_scaler: bool,
     /// Plays it once, under the explorer or shuttle.
     pub play: fn(&EitherScene, usize, usize),
 }
@@ -93,6 +96,7 @@ where
         all_slots_up_to: R::ALL_SLOTS_UP_TO,
         needed_slots: R::needed_slots,
         is_runtime: false,
+        has_own_scaler: false,
         play: R::play::<EitherScene, D>,
     }
 }
@@ -113,6 +117,7 @@ where
         all_slots_up_to: 0,
         needed_slots: R::needed_slots,
         is_runtime: true,
+        has_own_scaler: R::HAS_OWN_SCALER,
         play: R::play::<EitherScene, D>,
     }
 }
@@ -135,6 +140,7 @@ where
         runtime_case::<BootFailure, D>(),
         runtime_case::<RestartAgainstScaler, D>(),
         runtime_case::<DispatchAgainstLeaving, D>(),
+        runtime_case::<HandedBackRequest, D>(),
         runtime_case::<AbandonedCapacity, D>(),
         runtime_case::<KindsOfStuck, D>(),
         runtime_case::<MetricsReader, D>(),
@@ -193,6 +199,14 @@ fn defects_of_runtimes() -> Vec<Broken> {
             "a leaver keeps the request that it has taken",
             vec![(runtime_case::<DispatchAgainstLeaving, broken::KeepsWhatItHasTaken>(), RequestsSettle)],
         ),
+        Broken {
+            engines: Engines::ExplorerAlone,
+            ..broken(
+                "asks-nobody-again",
+                "a leaver hands back what it has taken, and nobody asks the scaler for whoever takes it now",
+                vec![(runtime_case::<HandedBackRequest, broken::AsksNobodyAgain>(), RequestsSettle)],
+            )
+        },
         broken(
             "forgets-requests-of-abandoned",
             "nobody is told that the thread which served a request was abandoned",

@@ -14,6 +14,7 @@ pub mod dispatch_against_leaving;
 pub mod drain_then_shutdown;
 pub mod exit_against_kill;
 pub mod flag_order;
+pub mod handed_back_request;
 pub mod kill_against_next_run;
 pub mod kinds_of_stuck;
 pub mod lingering_against_teardown;

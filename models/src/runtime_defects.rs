@@ -101,6 +101,13 @@ defect! {
 }
 
 defect! {
+    /// A request is handed back, and the scaler is not asked for a thread that takes it.
+    AsksNobodyAgain {
+        fn ask_again(_roster: &P::Monitor<Roster>, _pool: Pool) {}
+    }
+}
+
+defect! {
     /// Nobody is told that the thread which served a request was abandoned.
     ForgetsRequestsOfAbandoned {
         fn lose<Q: Send, A: Send>(_waiting: &mut Waiting<Q, A>, _life: Life) {}

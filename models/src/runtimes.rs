@@ -30,6 +30,9 @@ pub trait RuntimeRace: 'static {
     /// The choices beside the schedule.
     const VARIANTS: &'static [&'static str];
 
+    /// Whether the runtime's own scaler takes part. Its deadlines pass when nobody else can go on, which the explorer alone can say.
+    const HAS_OWN_SCALER: bool = false;
+
     /// The most PHP threads that a variant is searched with.
     fn most_threads_in(variant: usize) -> usize {
         let _ = variant;
@@ -113,6 +116,9 @@ impl<P: Scene, D: RuntimeSteps<P, OwnedFlags>> Site<P, D> {
                 }
                 if matches!(notice, Notice::HandedBack { .. }) {
                     scene.oracle().reached("a request was handed back");
+                }
+                if matches!(notice, Notice::ScaledUp { .. }) && scene.is_autoscaler() {
+                    scene.oracle().reached("the runtime's scaler added a thread");
                 }
                 scene.note(|| format!("{notice:?}"));
             }

@@ -64,8 +64,11 @@ pub trait Scene: Platform<Flag = AtomicBool> {
     /// The race has a runtime with so many indexes.
     fn seats(&self, seats: usize);
 
-    /// Whose deadlines never pass: while somebody makes the initial condition of a race, or clears up behind it.
+    /// Whose deadlines never pass, besides those that are [`Duration::MAX`](std::time::Duration::MAX): while somebody makes the initial condition of a race, or clears up behind it.
     fn patient(&self, patient: Option<Role>);
+
+    /// Whether the current thread is the runtime's own scaler.
+    fn is_autoscaler(&self) -> bool;
 
     /// The state that a thread was last seen in. No step: it only judges.
     fn state_of(&self, thread: usize) -> State;

@@ -83,36 +83,69 @@ impl Step {
     }
 }
 
-/// How a value changed, as its debug form shows it: of a struct the fields that are not the same, of anything else the whole.
+/// How a value changed, as its debug form shows it: of structs and of lists that are as long as before the parts that are not the same,
+/// of anything else the whole.
 pub fn difference(before: &impl fmt::Debug, after: &impl fmt::Debug) -> String {
-    let (before, after) = (format!("{before:?}"), format!("{after:?}"));
-    let fields = fields(&before).zip(fields(&after));
-    let fields =
-        fields.filter(|(old, new)| old.iter().map(|field| field.0).eq(new.iter().map(|field| field.0)));
-    let Some((old, new)) = fields else { return format!("{before} → {after}") };
-    let changed = old.iter().zip(&new).filter(|(old, new)| old != new);
-    let changed = changed.map(|((name, old), (_, new))| format!("{name} {old} → {new}"));
-    changed.collect::<Vec<_>>().join(", ")
+    let mut changes = Vec::new();
+    find_changes("", &format!("{before:?}"), &format!("{after:?}"), &mut changes);
+    changes.join(", ")
 }
 
-/// The fields of a struct, each with its value; `None` if this is no struct.
-fn fields(debug: &str) -> Option<Vec<(&str, &str)>> {
+fn find_changes(path: &str, before: &str, after: &str, changes: &mut Vec<String>) {
+    if before == after {
+        return;
+    }
+    let dot = if path.is_empty() { "" } else { "." };
+    if let (Some((name, old)), Some((new_name, new))) = (fields(before), fields(after))
+        && name == new_name
+        && old.iter().map(|field| field.0).eq(new.iter().map(|field| field.0))
+    {
+        for ((field, old), (_, new)) in old.iter().zip(&new) {
+            find_changes(&format!("{path}{dot}{field}"), old, new, changes);
+        }
+    } else if let (Some(old), Some(new)) = (elements(before), elements(after))
+        && old.len() == new.len()
+    {
+        for (nth, (old, new)) in old.iter().zip(&new).enumerate() {
+            find_changes(&format!("{path}[{nth}]"), old, new, changes);
+        }
+    } else if path.is_empty() {
+        changes.push(format!("{before} → {after}"));
+    } else {
+        changes.push(format!("{path} {before} → {after}"));
+    }
+}
+
+/// The name of a struct and its fields, each with its value; `None` if this is no struct.
+fn fields(debug: &str) -> Option<(&str, Vec<(&str, &str)>)> {
     let (name, rest) = debug.split_once(" { ")?;
     let inner = rest.strip_suffix(" }").filter(|_| name.chars().all(char::is_alphanumeric))?;
-    let (mut depth, mut start, mut fields) = (0_usize, 0, Vec::new());
+    let fields: Option<Vec<_>> = parts(inner).into_iter().map(|field| field.split_once(": ")).collect();
+    Some((name, fields?))
+}
+
+/// The elements of a list; `None` if this is none.
+fn elements(debug: &str) -> Option<Vec<&str>> {
+    let inner = debug.strip_prefix('[')?.strip_suffix(']')?;
+    Some(if inner.is_empty() { Vec::new() } else { parts(inner) })
+}
+
+/// What stands between the commas that are in no brackets.
+fn parts(inner: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut parts) = (0_usize, 0, Vec::new());
     for (at, letter) in inner.char_indices() {
         match letter {
             '{' | '[' | '(' => depth += 1,
             '}' | ']' | ')' => depth = depth.saturating_sub(1),
             ',' if depth == 0 => {
-                fields.push(&inner[start..at]);
+                parts.push(inner[start..at].trim());
                 start = at + 1;
             }
             _ => {}
         }
     }
-    fields.push(&inner[start..]);
-    fields.into_iter().map(|field| field.trim().split_once(": ")).collect()
+    parts.push(inner[start..].trim());
+    parts
 }
 
 #[cfg(test)]
@@ -136,9 +169,32 @@ mod tests {
     }
 
     #[test]
+    fn a_difference_goes_into_lists_and_the_structs_in_them() {
+        let value = |phase, seats: &[(u32, u32)]| Value { phase, seats: seats.to_vec() };
+        let (before, after) = (value("Up", &[(1, 2), (3, 4)]), value("Up", &[(1, 2), (3, 5)]));
+        assert_eq!(difference(&before, &after), "seats[1] (3, 4) → (3, 5)");
+        assert_eq!(difference(&vec![before], &vec![after]), "[0].seats[1] (3, 4) → (3, 5)");
+        assert_eq!(difference(&Vec::<u32>::new(), &vec![1]), "[] → [1]");
+    }
+
+    #[derive(Debug)]
+    #[expect(dead_code, reason = "its debug form is what is looked at")]
+    enum Usage {
+        Taken { pool: u32 },
+        Left { pool: u32 },
+    }
+
+    #[test]
+    fn another_variant_is_another_value_although_its_fields_are_the_same() {
+        let change = difference(&Usage::Taken { pool: 1 }, &Usage::Left { pool: 1 });
+        assert_eq!(change, "Taken { pool: 1 } → Left { pool: 1 }");
+        assert_eq!(difference(&Usage::Taken { pool: 1 }, &Usage::Taken { pool: 2 }), "pool 1 → 2");
+    }
+
+    #[test]
     fn a_difference_of_anything_else_is_the_whole() {
         assert_eq!(difference(&1, &2), "1 → 2");
-        assert_eq!(difference(&vec![1], &Vec::<u32>::new()), "[1] → []");
+        assert_eq!(difference(&vec![1, 2], &Vec::<u32>::new()), "[1, 2] → []");
         assert_eq!(difference(&None::<u32>, &Some(1)), "None → Some(1)");
     }
 }

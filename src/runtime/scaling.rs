@@ -14,7 +14,7 @@ use super::queue::Queue;
 use super::{Runtime, Shared};
 use crate::engine::Engine;
 use crate::observer::Notice;
-use crate::platform::{Monitor, Platform};
+use crate::platform::{Mark, Monitor, Platform};
 use crate::roster::{Claim, NoPlace, Pool, Roster};
 use crate::state::Event;
 use crate::steps::runtime::RuntimeSteps;
@@ -107,6 +107,8 @@ where
         let mut short = Vec::new();
         let mut round = self.next_round(&short);
         loop {
+            // All else that it has seen makes no difference from here on.
+            self.process.platform.forgets(Mark::NOTHING, || ("scales", self.generation, short.clone()));
             match self.process.roster.wait_until(round, turn) {
                 Some(Turn::Stop) => return,
                 Some(Turn::Stalled(pool)) => {

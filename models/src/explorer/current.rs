@@ -110,8 +110,8 @@ pub fn mark() -> u128 {
 }
 
 /// As [`forget`], but what the thread had learned at `mark` counts as well. Which place this is must be part of `residue`. With 0 for
-/// a mark it is a function of `residue` alone, and not even of what the thread was given when it was spawned. Names go by how much a
-/// thread has created before: one that goes on to create threads or objects must have created as many on every way here.
+/// a mark it is a function of `residue` alone, and not even of what the thread was given when it was spawned. How many threads and
+/// objects it has created is remembered all the same, because what it creates next is named after that.
 ///
 /// # Panics
 /// Outside of an execution.

@@ -39,6 +39,8 @@ pub(super) struct Execution {
     /// Whether a value cannot be hashed.
     pub(super) opaque: Cell<bool>,
     pub(super) in_section: Cell<bool>,
+    /// Whose last wait ended because nobody else could go on, if nobody else has gone on since.
+    rested: Cell<Thread>,
     /// Why the whole search must end: a mistake of the scenario that makes all that was searched worthless.
     pub(super) fatal: RefCell<Option<String>>,
     pub(super) runtime: Cell<Option<NonNull<dyn Suspend>>>,
@@ -65,6 +67,8 @@ pub(super) enum Kind {
     Wait,
     /// Always; it times out unless its closure answers `Some`.
     Timed,
+    /// When its closure answers `Some`, or when nobody else can go on and somebody has since it ended so before; it times out then.
+    Last,
     /// When no other thread is in a section of this gate.
     Gate,
     /// The same, and the gate has been changed since this count of its changes.
@@ -127,6 +131,7 @@ impl Execution {
             phase: Cell::new(Phase::Stepping),
             opaque: Cell::new(false),
             in_section: Cell::new(false),
+            rested: Cell::new(NOBODY),
             fatal: RefCell::default(),
             runtime: Cell::new(None),
         }
@@ -145,6 +150,7 @@ impl Execution {
         self.phase.set(Phase::Stepping);
         self.opaque.set(false);
         self.in_section.set(false);
+        self.rested.set(NOBODY);
     }
 
     /// A new thread, created by the one that runs.
@@ -224,6 +230,9 @@ impl Execution {
         if access == Access::Change {
             self.objects.touch(object);
         }
+        if self.rested.get() != thread {
+            self.rested.set(NOBODY);
+        }
         state.add_history(1);
         // A thread with very many steps stays where its footprint still covers the rest.
         state.progress.set((state.progress.get() + 1).min(u16::MAX - 1));
@@ -241,7 +250,7 @@ impl Execution {
         let ready = || unsafe { operation.is_ready(self.objects.value(object)) }.unwrap_or(true);
         let can_run = match kind {
             Kind::Always | Kind::Timed => true,
-            Kind::Wait => ready(),
+            Kind::Wait | Kind::Last => ready(),
             Kind::Gate => !self.objects.gate(object).held,
             Kind::ChangedGate(_) => false,
         };
@@ -292,8 +301,10 @@ impl Execution {
         let state = &self.threads[self.running.get()];
         let progress = (state.progress.get() / STRIDE + 1) * STRIDE;
         state.progress.set(progress);
-        let kept =
-            keys::Long::numbered(mark).mixed(residue).mixed(self.joined_names(state)).mixed(progress.into());
+        // What it creates next is called by how much it has created.
+        let created = keys::mix(state.children.get(), state.objects.get());
+        let kept = keys::Long::numbered(mark).mixed(residue).mixed(self.joined_names(state));
+        let kept = kept.mixed(created).mixed(progress.into());
         state.history.set(kept);
         if mark == 0 {
             // Not even what it was given.
@@ -389,12 +400,35 @@ impl Execution {
         ready
     }
 
-    /// Whether the announced operation can be performed now.
+    /// The wait of the thread that runs is over, because nobody else could go on or, if it `is_ready`, because of what it waited for.
+    pub(super) fn last_wait_ends(&self, is_ready: bool) {
+        self.rested.set(if is_ready { NOBODY } else { self.running.get() });
+    }
+
+    /// Whether somebody's last wait has ended because nobody else could go on, and nobody else has gone on since. Part of a state.
+    pub(super) fn has_rested(&self) -> bool {
+        self.rested.get() != NOBODY
+    }
+
+    /// The thread whose wait ends now that nobody else can go on, if there is one.
+    ///
+    /// # Panics
+    /// If several wait for that: which of them was first would be a choice that no search makes.
+    pub(super) fn last_waiter(&self) -> Option<Thread> {
+        let waits_so =
+            |thread: &Thread| matches!(self.threads[*thread].announcement.get(), Some((_, Kind::Last)));
+        let mut waiters = self.announced.get().iter().filter(waits_so);
+        let waiter = waiters.next()?;
+        assert!(waiters.next().is_none(), "one thread of an execution can wait until nobody else can go on");
+        (self.rested.get() != waiter).then_some(waiter)
+    }
+
+    /// Whether the announced operation can be performed now, whatever the others can.
     pub(super) fn is_enabled(&self, thread: Thread) -> bool {
         let Some((announcement, kind)) = self.threads[thread].announcement.get() else { return false };
         match kind {
             Kind::Always | Kind::Timed => true,
-            Kind::Wait => self.is_ready(thread),
+            Kind::Wait | Kind::Last => self.is_ready(thread),
             Kind::Gate => !self.objects.gate(announcement.object).held,
             Kind::ChangedGate(seen) => {
                 let gate = self.objects.gate(announcement.object);

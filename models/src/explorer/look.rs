@@ -20,6 +20,11 @@ impl<'a> Look<'a> {
                 enabled.remove(thread);
             }
         }
+        if enabled.is_empty()
+            && let Some(waiter) = execution.last_waiter()
+        {
+            enabled.insert(waiter);
+        }
         if cfg!(debug_assertions) {
             enabled.iter().for_each(|thread| look_for_impurity(execution, thread));
         }
@@ -63,7 +68,8 @@ impl View for Look<'_> {
     fn would_time_out(&self) -> Threads {
         let mut would = Threads::NONE;
         for thread in self.enabled.iter() {
-            let timed = matches!(self.execution.threads[thread].announcement.get(), Some((_, Kind::Timed)));
+            let announcement = self.execution.threads[thread].announcement.get();
+            let timed = matches!(announcement, Some((_, Kind::Timed | Kind::Last)));
             if timed && !self.execution.is_ready(thread) {
                 would.insert(thread);
             }
@@ -131,7 +137,8 @@ impl View for Look<'_> {
             let (number, version) = (self.execution.number.get(), self.execution.objects.next_version());
             return keys::Long::default().mixed(number).mixed(version).number();
         }
-        self.key().number()
+        let key = self.key();
+        if self.execution.has_rested() { key.mixed(1).number() } else { key.number() }
     }
 
     fn terminal_key(&self) -> u64 {

@@ -84,6 +84,26 @@ impl<T: MonitorValue> platform::Monitor<T> for Monitor<T> {
     }
 }
 
+impl<T: MonitorValue> Monitor<T> {
+    /// As [`wait_until_or`](platform::Monitor::wait_until_or), but time goes by only where nobody else can go on: a deadline that is
+    /// later than all that others have to do. It passes once, and again when somebody else has made a step meanwhile; so whoever
+    /// looks around now and then finds everything that there is to find, and an execution in which nothing happens any more ends.
+    ///
+    /// # Panics
+    /// If a second thread of the execution waits so.
+    pub fn wait_last<R: Answer>(
+        &self,
+        ready: impl Fn(&mut T) -> Option<R>,
+        expired: impl Fn(&mut T) -> R,
+    ) -> R {
+        let current = current_of(self.execution);
+        current.announce(self.object, Access::Change, Kind::Last, &Operation::new(&ready));
+        let answer = self.perform(current, &ready);
+        current.last_wait_ends(answer.is_some());
+        answer.unwrap_or_else(|| self.perform(current, &expired))
+    }
+}
+
 /// As long as it lives, no operation may be announced.
 struct Inside<'a>(&'a Execution);
 

@@ -67,11 +67,11 @@ pub(super) fn searches(design: Design, case: AnyCase, size: usize) -> Vec<(Engin
         }
         AnyCase::Slot(_) => vec![(Engine::Loom, false), (Engine::Shuttle, false)],
         AnyCase::Monitor(..) => vec![(Engine::Loom, false)],
-        // A historic design breaks in the smallest size, or not at all.
-        AnyCase::Lifecycle(_) if !ours && size > 1 => vec![],
+        // A historic design breaks in the smallest size, or not at all. It has no scaler of its own here: it would have ours.
+        AnyCase::Lifecycle(case) if !ours && (size > 1 || case.has_own_scaler) => vec![],
         AnyCase::Lifecycle(_) if !ours => vec![explore],
         // Beyond one thread a whole runtime is too large for shuttle at any bound, and for source sets at once.
-        AnyCase::Lifecycle(case) if case.is_runtime && size > 1 => vec![explore],
+        AnyCase::Lifecycle(case) if case.is_runtime && (size > 1 || case.has_own_scaler) => vec![explore],
         AnyCase::Lifecycle(case) if case.is_runtime => vec![explore, (Engine::Shuttle, false)],
         AnyCase::Lifecycle(_) if size < 3 && has_cross_check(case, size) => {
             vec![explore, (Engine::Explore, true), (Engine::Shuttle, false)]

@@ -212,6 +212,11 @@ impl<P: Scene> ModelEngine<P> {
         self.memory.with(|memory| memory.begun.iter().filter(|begun| **begun == request).count())
     }
 
+    /// Waits until a script has begun this request.
+    pub fn wait_begun(&self, request: u32) {
+        self.memory.wait(|memory| memory.begun.contains(&request).then_some(()));
+    }
+
     /// What this index does at its next turn, and which that is.
     fn next_act(&self, thread: usize) -> (Act, usize) {
         let mut turns = self.turns();

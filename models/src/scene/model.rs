@@ -23,7 +23,8 @@ use crate::property::Property;
 use crate::stage::Backend;
 use crate::step::{Deed, Effect};
 
-/// A world of whole PHP threads, on the primitives of `B`. Every deadline can pass at any moment.
+/// A world of whole PHP threads, on the primitives of `B`. Every deadline can pass at any moment; but for those of the runtime's
+/// scaler, which pass when nobody else can go on, and those that are as late as can be said, which never pass.
 #[derive(Clone)]
 pub struct LifecycleModel<B: Backend>(Arc<World<B>>);
 
@@ -55,6 +56,8 @@ struct Cast<B: Backend> {
     turns: Vec<(B::ThreadId, usize)>,
     /// Whose deadlines do not pass: who makes an initial condition, or clears up behind a race.
     patient: Option<Role>,
+    /// The clock of the runtime's scaler. A function of the deadlines that it has seen pass; what it does depends on differences alone.
+    clock: Duration,
     /// While an initial condition is made.
     placing: bool,
     wakes: Wakes,
@@ -92,6 +95,20 @@ impl<B: Backend> Cast<B> {
     }
 }
 
+/// Whether a deadline passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// At any moment.
+    None,
+    /// When nobody else can go on: that of the runtime's scaler, who looks around now and then.
+    UntilNobodyCanGoOn,
+    /// Never.
+    Endless,
+}
+
+/// For a scaler every thread has been idle for so long.
+const AN_HOUR: Duration = Duration::from_secs(3600);
+
 /// What a blocked thread waits for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Line {
@@ -122,6 +139,7 @@ impl<B: Backend> LifecycleModel<B> {
             states,
             turns,
             patient,
+            clock: AN_HOUR,
             placing,
             wakes: Wakes::Signal,
             seen_slots,
@@ -212,10 +230,25 @@ impl<B: Backend> LifecycleModel<B> {
         }
     }
 
-    /// Whether the current thread's deadlines do not pass.
-    pub(super) fn is_patient(&self) -> bool {
-        let patient = self.cast().patient;
-        patient.is_some_and(|patient| self.role() == patient)
+    /// Whether the deadline of a wait that the current thread begins passes.
+    pub(super) fn patience(&self, at: &'static Location<'static>, deadline: Duration) -> Patience {
+        let me = self.0.backend.current();
+        let has_no_name = self.cast().numbers.iter().any(|(other, _)| *other == me);
+        if has_no_name {
+            // Every other thread of the library's has said who it is.
+            self.enter_at(at, Role::Autoscaler);
+        }
+        let role = self.role();
+        if self.cast().patient == Some(role) || deadline == Duration::MAX {
+            return Patience::Endless;
+        }
+        if role == Role::Autoscaler { Patience::UntilNobodyCanGoOn } else { Patience::None }
+    }
+
+    /// A deadline has passed that passes when nobody else can go on.
+    pub(super) fn passes(&self, deadline: Duration) {
+        self.cast().clock = deadline;
+        self.0.oracle.reached("the runtime's scaler looked around");
     }
 
     /// Starts a thread: of the host's if it has a role, of the engine's if it says itself who it is.
@@ -385,10 +418,12 @@ impl<B: Backend> Platform for LifecycleModel<B> {
         self.enter(Role::Php(thread));
     }
 
-    /// Always the same: every deadline can pass at any moment. But for a scaler every thread has been idle for an hour.
+    /// Always the same: every deadline can pass at any moment. But for a scaler every thread has been idle for an hour, and the runtime's
+    /// own finds its deadline passed when it has.
     fn now(&self) -> Duration {
         match self.role() {
-            Role::Scaler => Duration::from_secs(3600),
+            Role::Scaler => AN_HOUR,
+            Role::Autoscaler => self.cast().clock,
             _ => Duration::ZERO,
         }
     }
@@ -490,6 +525,10 @@ impl<B: Backend> Scene for LifecycleModel<B> {
 
     fn patient(&self, patient: Option<Role>) {
         self.cast().patient = patient;
+    }
+
+    fn is_autoscaler(&self) -> bool {
+        self.role() == Role::Autoscaler
     }
 
     fn state_of(&self, thread: usize) -> State {

@@ -17,8 +17,10 @@ pub enum Role {
     Restarter(usize),
     /// The shutdown.
     Shutdown,
-    /// The scaler.
+    /// Somebody of the host's who scales.
     Scaler,
+    /// The runtime's own scaler.
+    Autoscaler,
     /// Whoever waits for the lingering count.
     Teardown,
     /// An init beside other calls.
@@ -43,14 +45,14 @@ impl Role {
             Self::Php(_) => Actor::PhpThread,
             Self::Restarter(_) => Actor::Restarter,
             Self::Shutdown | Self::Teardown => Actor::Shutdown,
-            Self::Scaler => Actor::Scaler,
+            Self::Scaler | Self::Autoscaler => Actor::Scaler,
         }
     }
 
     /// The property that breaks if it does not come to its end.
     pub fn promises(self) -> Option<Property> {
         match self {
-            Self::Main | Self::Php(_) | Self::World => None,
+            Self::Main | Self::Php(_) | Self::Autoscaler | Self::World => None,
             Self::Dispatcher(_) => Some(Property::RequestsSettle),
             Self::Judge => Some(Property::CapacityAddsUp),
             Self::Restarter(_)
@@ -72,6 +74,7 @@ impl fmt::Display for Role {
             Self::Restarter(nth) => write!(f, "restart-{}", nth + 1),
             Self::Shutdown => f.write_str("shutdown"),
             Self::Scaler => f.write_str("scaler"),
+            Self::Autoscaler => f.write_str("autoscaler"),
             Self::Teardown => f.write_str("teardown"),
             Self::Init => f.write_str("init"),
             Self::Dispatcher(0) => f.write_str("dispatcher"),

@@ -10,7 +10,7 @@ use forcekill::platform::{Answer, Monitor, MonitorValue};
 use forcekill::thread::Lifecycle;
 use forcekill::{State, States};
 
-use super::model::LifecycleModel;
+use super::model::{LifecycleModel, Patience};
 use super::name::Name;
 use crate::stage::Backend;
 use crate::step::{Deed, Effect, difference};
@@ -153,9 +153,13 @@ impl<B: Backend, T: MonitorValue> WatchedMonitor<B, T> {
             let trace = trace.map(|(what, changed)| (format!("{what}{EXPIRED}"), changed));
             Seen { answer, change, trace }
         };
-        let seen = match self.scene.is_patient() {
-            true => self.seen_monitor().wait(ready),
-            false => self.seen_monitor().wait_until_or(deadline, ready, expired),
+        let seen = match self.scene.patience(at, deadline) {
+            Patience::None => self.seen_monitor().wait_until_or(deadline, ready, expired),
+            Patience::Endless => self.seen_monitor().wait(ready),
+            Patience::UntilNobodyCanGoOn => B::wait_last(self.seen_monitor(), ready, |value| {
+                self.scene.passes(deadline);
+                expired(value)
+            }),
         };
         let waited = seen.trace.as_ref().is_some_and(|(what, _)| !what.ends_with(EXPIRED));
         self.watch(at, waited, seen)

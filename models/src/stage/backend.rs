@@ -35,6 +35,15 @@ pub trait Backend: Clone + fmt::Debug + Send + Sync + 'static {
     fn monitor<T: MonitorValue>(&self, value: T) -> Self::Monitor<T>;
     /// A cell: not freed.
     fn freed_cell(&self) -> Self::Freed;
+    /// A wait whose deadline is later than all that others have to do: see [`Monitor::wait_last`](crate::explorer::Monitor::wait_last).
+    /// The explorer alone knows when that is; elsewhere it can give up at any time.
+    fn wait_last<T: MonitorValue, R: Answer>(
+        monitor: &Self::Monitor<T>,
+        ready: impl Fn(&mut T) -> Option<R>,
+        expired: impl Fn(&mut T) -> R,
+    ) -> R {
+        monitor.wait_until_or(Duration::ZERO, ready, expired)
+    }
     /// Starts a thread.
     fn spawn(&self, body: impl FnOnce() + Send + 'static) -> Self::Joiner;
     /// Waits for a thread.

@@ -146,6 +146,17 @@ impl Backend for EitherBackend {
         both!(self, backend => backend.freed_cell())
     }
 
+    fn wait_last<T: MonitorValue, R: Answer>(
+        monitor: &Self::Monitor<T>,
+        ready: impl Fn(&mut T) -> Option<R>,
+        expired: impl Fn(&mut T) -> R,
+    ) -> R {
+        match monitor {
+            Either::Explore(monitor) => ExploreBackend::wait_last(monitor, ready, expired),
+            Either::Shuttle(monitor) => ShuttleBackend::wait_last(monitor, ready, expired),
+        }
+    }
+
     fn spawn(&self, body: impl FnOnce() + Send + 'static) -> Self::Joiner {
         both!(self, backend => backend.spawn(body))
     }

@@ -3,7 +3,7 @@
 use super::backend::{Backend, FreedCell};
 use crate::explorer::{self, Flag, Gate, Joiner, Lock};
 
-use forcekill::platform::{Flag as _, MonitorValue};
+use forcekill::platform::{Answer, Flag as _, MonitorValue};
 use std::hash::Hash;
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -52,6 +52,14 @@ impl Backend for ExploreBackend {
 
     fn freed_cell(&self) -> ExploreFreed {
         ExploreFreed(Flag::new(false))
+    }
+
+    fn wait_last<T: MonitorValue, R: Answer>(
+        monitor: &explorer::Monitor<T>,
+        ready: impl Fn(&mut T) -> Option<R>,
+        expired: impl Fn(&mut T) -> R,
+    ) -> R {
+        monitor.wait_last(ready, expired)
     }
 
     fn spawn(&self, body: impl FnOnce() + Send + 'static) -> Joiner<()> {

@@ -7,5 +7,6 @@ mod ends;
 mod forgetting;
 mod interleavings;
 mod keys;
+mod last_waits;
 mod races;
 mod resources;
