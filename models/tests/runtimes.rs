@@ -26,12 +26,13 @@ fn runtimes() -> impl Iterator<Item = AnyCase> {
 }
 
 /// Too large for a search without a memory, with one thread.
-const LARGE: [(&str, &str); 5] = [
+const LARGE: [(&str, &str); 6] = [
     ("respawn-against-teardown", "restart-and-shutdown"),
     ("restart-against-scaler", "up"),
     ("restart-against-scaler", "down"),
     ("restart-against-scaler", "up-and-down"),
     ("dispatch-against-leaving", "two-requests"),
+    ("handed-back-request", "taken-down"),
 ];
 
 fn reached(case: AnyCase, (size, variant): (usize, &str), kind: Kind) -> (Reached, u64) {
