@@ -10,6 +10,9 @@
 //! an enabled one would be left over. Therefore, for every terminal state d that can be reached from s, there is an enabled
 //! member t such that d can be reached from s by way of t. Sleepers that are members stay asleep.
 //!
+//! A wait that ends when nobody else can go on does not end so before a member acts, because an enabled one is left until then. When it
+//! does, it is alone, and there is nothing to choose. That it has ended so, and nobody has gone on since, is part of a state's key.
+//!
 //! **With sleep sets.** No more than that is needed. Claim: from a state s with sleep set Z, the search reaches every
 //! terminal state d that s can reach, unless some z in Z can begin a way from s to d. By induction on the length of the longest
 //! execution: a member t begins a way to d. If such a t is in Z, there is nothing to show. Otherwise take the first t explored
